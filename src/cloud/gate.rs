@@ -1,0 +1,140 @@
+//! Whether an account's credentials may be used at all: a refused key is not tried again and again.
+//!
+//! Until a cloud has answered once, and after a refusal, requests go one at a time; a refusal closes the gate for a
+//! pause. Huawei locks a key for five minutes after five bad signatures, for every tool that uses it.
+
+use super::Error;
+use crate::model::Reason;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
+use tokio::time::Instant;
+
+/// The gate of one account.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pause: Duration,
+    state: Mutex<State>,
+    turnstile: Arc<Turnstile<()>>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// No answer yet, or the pause is over: one request at a time.
+    Untested,
+    /// The credentials are good.
+    Open,
+    /// The credentials were refused, for this reason.
+    Closed { until: Instant, why: Arc<str> },
+}
+
+/// Leave to send one request; hand it back with [`Gate::settle`].
+#[derive(Debug)]
+pub(super) struct Pass {
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Gate {
+    /// A gate that stays closed for `pause` after a refusal.
+    pub(super) fn new(pause: Duration) -> Self {
+        Self { pause, state: Mutex::new(State::Untested), turnstile: Arc::default() }
+    }
+
+    /// Waits for leave to send a request.
+    ///
+    /// # Errors
+    /// [`Reason::Denied`] while the credentials count as refused; nothing was sent then.
+    pub(super) async fn pass(&self) -> Result<Pass, Error> {
+        if self.is_open(Instant::now())? {
+            return Ok(Pass { _turn: None });
+        }
+        let turn = Arc::clone(&self.turnstile).lock_owned().await;
+        // Whoever was before us may have learnt something.
+        let open = self.is_open(Instant::now())?;
+        Ok(Pass { _turn: (!open).then_some(turn) })
+    }
+
+    /// Takes note of how the request went. Only an answer of the cloud opens the gate or closes it.
+    pub(super) fn settle(&self, pass: Pass, failure: Option<&Error>) {
+        match failure {
+            Some(error) if error.stops_account() => {
+                *self.state() = State::Closed { until: Instant::now() + self.pause, why: error.to_string().into() };
+            }
+            Some(error) if matches!(error.reason(), Reason::Timeout | Reason::Transport) => {}
+            _ => *self.state() = State::Open,
+        }
+        drop(pass);
+    }
+
+    fn is_open(&self, now: Instant) -> Result<bool, Error> {
+        let mut state = self.state();
+        match &*state {
+            State::Open => Ok(true),
+            State::Untested => Ok(false),
+            State::Closed { until, why } if *until > now => Err(self.refusal(*until - now, why)),
+            State::Closed { .. } => {
+                *state = State::Untested;
+                Ok(false)
+            }
+        }
+    }
+
+    fn refusal(&self, left: Duration, why: &str) -> Error {
+        let message = format!(
+            "not asked: the cloud refused this account's credentials ({why}); tried once every {:?}, next in {} s",
+            self.pause,
+            left.as_secs()
+        );
+        Error::new(Reason::Denied, message)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_mins(5);
+
+    fn refused() -> Error {
+        Error::new(Reason::Denied, "bad key").stopping_account()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_request_goes_alone() {
+        let gate = Arc::new(Gate::new(PAUSE));
+        let first = gate.pass().await.unwrap();
+        let second = tokio::time::timeout(Duration::from_secs(1), gate.pass());
+        assert!(second.await.is_err(), "a second request went out untested");
+        gate.settle(first, None);
+        let (_a, _b) = (gate.pass().await.unwrap(), gate.pass().await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_lets_one_request_through_per_pause() {
+        let gate = Gate::new(PAUSE);
+        let mut sent = 0;
+        let start = Instant::now();
+        while start.elapsed() < PAUSE * 3 {
+            if let Ok(pass) = gate.pass().await {
+                sent += 1;
+                gate.settle(pass, Some(&refused()));
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(sent, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_answer_proves_nothing() {
+        let gate = Gate::new(PAUSE);
+        let pass = gate.pass().await.unwrap();
+        gate.settle(pass, Some(&Error::new(Reason::Transport, "no connection")));
+        let _alone = gate.pass().await.unwrap();
+        let second = tokio::time::timeout(Duration::from_secs(1), gate.pass());
+        assert!(second.await.is_err());
+    }
+}

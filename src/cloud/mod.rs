@@ -1,0 +1,92 @@
+//! From a task id to a [`Task`](crate::model::Task): what every cloud has in common, and the list of clouds.
+//!
+//! A cloud is one folder here. One cloud never uses another; what two of them need stands beside this file.
+
+mod client;
+pub mod digest;
+mod error;
+mod gate;
+mod page;
+mod quota;
+mod retry;
+pub mod settings;
+
+pub use client::{Answer, Call, Client, MAX_BODY, Shared, Stamp};
+pub use error::{Error, Retry, chain};
+pub use page::{MAX_PAGES, PAGE_CAP_ROWS};
+
+use crate::model::{AccountKey, Reading, Target, Task};
+use futures_util::future::BoxFuture;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One account of one cloud, as far as polling goes.
+pub trait Cloud: Send + Sync + fmt::Debug {
+    /// What the cloud says of one task now. `previous` is the last good reading of the same task: what has not changed
+    /// since then need not be asked for again.
+    ///
+    /// # Errors
+    /// Why there is no answer; nothing of `previous` becomes invalid by that.
+    fn read<'a>(&'a self, task_id: &'a str, previous: Option<&'a Task>) -> BoxFuture<'a, Result<Reading, Error>>;
+}
+
+/// A way to find tasks that the config does not name one by one.
+pub trait Find: Send + Sync + fmt::Debug {
+    /// The ids of the tasks there are now.
+    ///
+    /// # Errors
+    /// Why there is no whole list; what was found before stays.
+    fn find(&self) -> BoxFuture<'_, Result<Vec<Box<str>>, Error>>;
+}
+
+/// A finder and what the tasks it finds are given.
+#[derive(Clone, Debug)]
+pub struct Finder {
+    /// How to find.
+    pub find: Arc<dyn Find>,
+    /// What every found task gets; its `task_id` is empty.
+    pub template: Target,
+    /// A found task is forgotten when no list has named it for so long.
+    pub keep: Duration,
+    /// At most so many tasks; the ones listed last win.
+    pub limit: usize,
+}
+
+/// An account, ready to be polled.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Which account.
+    pub key: AccountKey,
+    /// How to read its tasks.
+    pub cloud: Arc<dyn Cloud>,
+    /// The tasks the config names.
+    pub targets: Vec<Target>,
+    /// How to find more.
+    pub finders: Vec<Finder>,
+    /// How many of its polls may be under way at once.
+    pub concurrency: usize,
+}
+
+/// An account whose settings are checked: all that is left is to set it up.
+pub trait Prepared: Send + fmt::Debug {
+    /// The tasks it names and the templates of those it finds.
+    fn targets_mut(&mut self) -> Vec<&mut Target>;
+
+    /// Sets the account up. Only for settings that were checked with their secrets read.
+    ///
+    /// # Errors
+    /// When the secrets were left unread.
+    fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error>;
+}
+
+/// The list of clouds. To support another: add its folder here and its name where this macro is defined.
+macro_rules! with_clouds {
+    ($($callback:tt)*) => { $($callback)* ! { aliyun, huawei, tencent } };
+}
+pub(crate) use with_clouds;
+
+macro_rules! modules {
+    ($($name:ident),*) => { $(pub mod $name;)* };
+}
+with_clouds!(modules);

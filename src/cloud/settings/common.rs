@@ -1,0 +1,161 @@
+//! What every account and every target has, whatever its cloud: the checks and the defaults stand here once.
+
+use super::{AccountName, Environment, GroupName, Interval, LabelName, LabelValue, RateLimit, RegionName, Report};
+use crate::model::{AccountKey, Labels, Provider, Target, TaskKey};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Values of the whole file that accounts fall back to.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// `poll.interval`.
+    pub interval: Duration,
+    /// `poll.timeout`: of one request.
+    pub timeout: Duration,
+    /// `labels` of the file.
+    pub labels: BTreeMap<LabelName, LabelValue>,
+    /// Where secrets are read while the config is checked; none to leave them unread, as `check-config` does.
+    pub environment: Option<Environment>,
+    /// Accounts met so far, to find a second one of the same name.
+    pub accounts: HashSet<AccountKey>,
+    /// Tasks met so far, to find a second one of the same id.
+    pub tasks: HashSet<TaskKey>,
+}
+
+/// The fields of an account section that are the same in every cloud, as the file has them.
+#[derive(Clone, Debug, Default)]
+pub struct CommonFields {
+    /// `account`.
+    pub account: Option<AccountName>,
+    /// `region`.
+    pub region: Option<RegionName>,
+    /// `rate_limit`.
+    pub rate_limit: Option<RateLimit>,
+    /// `interval`.
+    pub interval: Option<Interval>,
+    /// `labels`.
+    pub labels: BTreeMap<LabelName, LabelValue>,
+}
+
+/// The same, checked.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Which account.
+    pub key: AccountKey,
+    /// The cloud's region.
+    pub region: Arc<str>,
+    /// The user's requests per second for each API, if any.
+    pub rate_limit: Option<f64>,
+    /// Of one request.
+    pub timeout: Duration,
+    interval: Duration,
+    labels: BTreeMap<LabelName, LabelValue>,
+}
+
+/// The fields of a target that are the same in every cloud, as the file has them.
+#[derive(Clone, Debug, Default)]
+pub struct TargetFields {
+    /// `group`.
+    pub group: Option<GroupName>,
+    /// `interval`.
+    pub interval: Option<Interval>,
+    /// `labels`.
+    pub labels: BTreeMap<LabelName, LabelValue>,
+}
+
+impl Common {
+    /// Checks the fields; mistakes go to the report, which is at the account's section.
+    pub fn check(
+        fields: CommonFields,
+        provider: Provider,
+        region_example: &str,
+        defaults: &mut Defaults,
+        report: &mut Report,
+    ) -> Option<Self> {
+        let account = report.required("account", fields.account, "prod");
+        let region = report.required("region", fields.region, region_example);
+        let interval = check_interval(fields.interval, defaults.interval, report);
+        let (account, region) = (account?.0, region?.0);
+        let key = AccountKey { provider, account };
+        if !defaults.accounts.insert(key.clone()) {
+            report.mistake_at(
+                "account",
+                format!("a second account {:?} of {provider}; give each its own name", key.account),
+            );
+        }
+        let mut labels = defaults.labels.clone();
+        labels.extend(fields.labels);
+        Some(Self {
+            key,
+            region,
+            rate_limit: fields.rate_limit.map(|rate| rate.0),
+            timeout: defaults.timeout,
+            interval,
+            labels,
+        })
+    }
+
+    /// A task the config names, or (with an empty id) the template of tasks to be found.
+    pub fn target(&self, task_id: &str, fields: TargetFields, report: &mut Report) -> Target {
+        let interval = check_interval(fields.interval, self.interval, report);
+        let mut labels = self.labels.clone();
+        labels.extend(fields.labels);
+        Target {
+            key: TaskKey { account: self.key.clone(), task_id: task_id.into() },
+            cloud_region: Arc::clone(&self.region),
+            group: fields.group.map_or_else(|| "default".into(), |group| group.0),
+            labels: Arc::new(labels.into_iter().map(|(name, value)| (name.0, value.0)).collect()),
+            interval,
+        }
+    }
+
+    /// As [`target`](Self::target), for a task that is named under `key`: a second one of the same id is a mistake there.
+    pub fn named_target(
+        &self,
+        (key, task_id): (&str, &str),
+        fields: TargetFields,
+        defaults: &mut Defaults,
+        report: &mut Report,
+    ) -> Target {
+        let target = self.target(task_id, fields, report);
+        if !defaults.tasks.insert(target.key.clone()) {
+            report.mistake_at(
+                key,
+                format!("a second target {task_id:?} of account {:?}; name each task once", self.key.account),
+            );
+        }
+        target
+    }
+}
+
+/// Gives every target all label names of the config, empty where it has no value, so that the series of
+/// `cloud_task_info` have the same label names.
+pub fn join_labels<'a>(targets: impl Iterator<Item = &'a mut Target>) {
+    let targets: Vec<&mut Target> = targets.collect();
+    let names: Vec<Arc<str>> = targets.iter().flat_map(|target| target.labels.keys().cloned()).collect();
+    let empty: Labels = names.into_iter().map(|name| (name, "".into())).collect();
+    let mut shared: HashSet<Arc<Labels>> = HashSet::new();
+    for target in targets {
+        let mut labels = empty.clone();
+        labels.extend(target.labels.iter().map(|(name, value)| (Arc::clone(name), Arc::clone(value))));
+        let labels = Arc::new(labels);
+        // Ten thousand targets with the same labels share one map.
+        target.labels = shared.get(&labels).cloned().unwrap_or_else(|| {
+            shared.insert(Arc::clone(&labels));
+            labels
+        });
+    }
+}
+
+fn check_interval(interval: Option<Interval>, default: Duration, report: &mut Report) -> Duration {
+    match interval {
+        None => default,
+        Some(Interval(interval)) => {
+            if interval < Duration::from_secs(1) {
+                report.mistake_at("interval", "an interval is at least 1s, for example 30s");
+            }
+            interval
+        }
+    }
+}

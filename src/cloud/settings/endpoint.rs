@@ -1,0 +1,110 @@
+//! Where a cloud's API is: a scheme, a host, a port, and nothing else.
+
+use reqwest::Url;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The address of an API. Plain HTTP is taken for loopback addresses only.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(
+    with = "String",
+    description = "Address of an API, such as https://host. http:// is taken for loopback addresses only."
+)]
+pub struct Endpoint {
+    origin: Arc<str>,
+    authority: Arc<str>,
+}
+
+impl Endpoint {
+    /// `https://` and a host that is known to be well formed, such as a vendor's own.
+    ///
+    /// # Errors
+    /// When it is not well formed after all, for example because of an odd region name.
+    pub fn https(host: &str) -> Result<Self, String> {
+        Self::try_from(format!("https://{host}"))
+    }
+
+    /// What the `Host` header says, and so what is signed: a port only where it is not the scheme's own.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The host without a port.
+    pub fn host(&self) -> &str {
+        self.authority
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+            .map_or(&*self.authority, |(host, _)| host)
+    }
+
+    /// The URL of a path (and query), which begins with `/` and is percent-encoded already.
+    pub fn url(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.origin)
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong =
+            |what: &str| format!("{text:?} {what}; expected an address such as https://batch.tencentcloudapi.com");
+        let url = Url::parse(&text).map_err(|error| wrong(&format!("is no URL ({error})")))?;
+        let Some(host) = url.host_str() else {
+            return Err(wrong("names no host"));
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("credentials do not belong in an endpoint; expected an address such as https://host".to_owned());
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("has a path or a query"));
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => return Err(wrong("is not encrypted (http:// is taken for loopback addresses only)")),
+            _ => return Err(wrong("is neither https:// nor http://")),
+        }
+        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Ok(Self { origin: format!("{}://{authority}", url.scheme()).into(), authority: authority.into() })
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(text: &str) -> Result<Endpoint, String> {
+        Endpoint::try_from(text.to_owned())
+    }
+
+    #[test]
+    fn a_default_port_is_not_part_of_the_host_header() {
+        assert_eq!(endpoint("https://a.example:443").unwrap().authority(), "a.example");
+        assert_eq!(endpoint("http://127.0.0.1:8080/").unwrap().authority(), "127.0.0.1:8080");
+        assert_eq!(endpoint("http://127.0.0.1:8080/").unwrap().host(), "127.0.0.1");
+        assert_eq!(endpoint("http://[::1]:80").unwrap().host(), "[::1]");
+        assert_eq!(endpoint("https://a.example").unwrap().url("/x?y=1"), "https://a.example/x?y=1");
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback() {
+        for text in ["http://localhost:1", "http://127.9.9.9", "http://[::1]:80"] {
+            assert!(endpoint(text).is_ok(), "{text}");
+        }
+        for text in
+            ["http://example.com", "ftp://a", "https://a/b", "https://u:p@a", "a", "http://127.0.0.1.example.com"]
+        {
+            assert!(endpoint(text).is_err(), "{text}");
+        }
+        assert!(!endpoint("https://u:hunter2@a").unwrap_err().contains("hunter2"));
+    }
+}

@@ -1,0 +1,16 @@
+//! What the config sections of all clouds are made of: values that cannot be wrong, references to secrets, and the report
+//! that gathers every mistake.
+//!
+//! Each cloud's own section is in its folder (`cloud/*/config.rs`). Nothing here reads YAML or the network.
+
+mod common;
+mod endpoint;
+mod report;
+mod secret;
+mod values;
+
+pub use common::{Common, CommonFields, Defaults, TargetFields, join_labels};
+pub use endpoint::Endpoint;
+pub use report::{Mistake, Report, Step};
+pub use secret::{Environment, SecretRef, TextOrRef};
+pub use values::{AccountName, GroupName, Interval, LabelName, LabelValue, Pattern, RateLimit, RegionName};

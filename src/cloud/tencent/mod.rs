@@ -1,0 +1,5 @@
+//! Placeholder until the cloud's own branch lands.
+
+mod config;
+
+pub use config::Section;

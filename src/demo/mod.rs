@@ -1,0 +1,9 @@
+//! Three simulated clouds on loopback, as strict as the vendors, and a world for them to tell of.
+//!
+//! The exporter polls them by its ordinary code path; nothing here is used when it polls the real ones.
+
+mod http;
+pub mod strict;
+pub mod world;
+
+pub use http::{Answered, Asked, Simulator, serve};

@@ -1,0 +1,17 @@
+//! The words of the project as types: who is asked, what was answered, how it went.
+//!
+//! Pure data with the rules that make it consistent. It uses nothing else of the crate, reads no clock and does no I/O.
+
+mod failure;
+mod histogram;
+mod identity;
+mod observe;
+mod phase;
+mod task;
+
+pub use failure::Reason;
+pub use histogram::{BUCKETS, Histogram};
+pub use identity::{AccountKey, Labels, Provider, Target, TaskKey};
+pub use observe::Observe;
+pub use phase::{Outcome, Phase};
+pub use task::{Exits, Facts, MAX_EXIT_CODES, Reading, Task};

@@ -1,0 +1,23 @@
+//! What the exporter notes about its own dealings with the clouds, as a trait: the clouds report, `metrics` counts.
+
+use super::{AccountKey, Reason};
+use std::fmt;
+use std::time::Duration;
+
+/// Takes note of requests and polls. One call is one event; implementations both count and keep it cheap.
+pub trait Observe: Send + Sync + fmt::Debug {
+    /// One request was answered, or failed on the way. `code`: `ok`, the provider's code, or `timeout` and `transport`.
+    fn request(&self, account: &AccountKey, api: &'static str, code: &str, took: Duration);
+    /// The cloud asked for fewer requests.
+    fn throttled(&self, account: &AccountKey, api: &'static str);
+    /// A request waited so long for its account's quota.
+    fn waited(&self, account: &AccountKey, api: &'static str, time: Duration);
+    /// The quota of an API of an account, in requests per second.
+    fn quota(&self, account: &AccountKey, api: &'static str, requests_per_second: f64);
+    /// Temporary credentials of an account end at this instant, in seconds of the Unix epoch.
+    fn credentials_expire(&self, account: &AccountKey, at: jiff::Timestamp);
+    /// A poll ended: well, or for this reason.
+    fn polled(&self, account: &AccountKey, failure: Option<Reason>);
+    /// A cloud used so many words nobody has mapped.
+    fn unknown_states(&self, account: &AccountKey, count: u64);
+}
