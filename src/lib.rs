@@ -5,4 +5,8 @@
 pub mod clock;
 pub mod cloud;
 pub mod demo;
+pub mod metrics;
 pub mod model;
+pub mod poll;
+pub mod schedule;
+pub mod store;

@@ -58,6 +58,8 @@ pub struct Finder {
 pub struct Account {
     /// Which account.
     pub key: AccountKey,
+    /// The cloud's region.
+    pub cloud_region: Arc<str>,
     /// How to read its tasks.
     pub cloud: Arc<dyn Cloud>,
     /// The tasks the config names.

@@ -1,0 +1,208 @@
+//! Every metric of the exporter, once: name, type, help and labels.
+//!
+//! Rendering, the reference in the README and the tests read from here; a name that stands nowhere here does not exist.
+
+use super::write::push;
+
+/// The type of a family, as Prometheus knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// May go up and down.
+    Gauge,
+    /// Only rises; its name ends in `_total`.
+    Counter,
+    /// Buckets, a sum and a count.
+    Histogram,
+}
+
+impl Kind {
+    /// The word after `# TYPE`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// A metric family.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// The name of its samples (of a histogram: without the suffixes).
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// What it says, one sentence.
+    pub help: &'static str,
+    /// Its label names, beside those of its scope.
+    pub labels: &'static [&'static str],
+}
+
+/// Labels of a series of one task.
+pub const TASK_LABELS: [&str; 5] = ["provider", "account", "cloud_region", "group", "task_id"];
+/// Labels of a series of the tasks of one group.
+pub const FLEET_LABELS: [&str; 4] = ["provider", "account", "cloud_region", "group"];
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+    Family { name, kind: Kind::Gauge, help, labels }
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+    Family { name, kind: Kind::Counter, help, labels }
+}
+
+const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+    Family { name, kind: Kind::Histogram, help, labels }
+}
+
+macro_rules! families {
+    ($list:ident: $what:literal; $($constant:ident = $family:expr;)*) => {
+        $(pub(super) const $constant: Family = $family;)*
+        #[doc = $what]
+        pub const $list: &[Family] = &[$($constant),*];
+    };
+}
+
+families! { TASK: "Families with series of single tasks; each has the labels of [`TASK_LABELS`] too.";
+    INFO = gauge("cloud_task_info", &["job_id", "task_name", "task_type", "cluster_id"],
+        "Facts of a task that do not change, and the labels configured for it; always 1.");
+    PHASE = gauge("cloud_task_phase", &["phase"],
+        "Whether the task is in this phase; exactly one of its phases is 1.");
+    PROVIDER_STATE = gauge("cloud_task_provider_state", &["state"],
+        "The provider's own word for the state of the task; always 1.");
+    INSTANCES = gauge("cloud_task_instances", &["state"],
+        "Instances of the task by state.");
+    INSTANCES_EXPECTED = gauge("cloud_task_instances_expected", &[],
+        "Instances the task is to have.");
+    ROWS_TRUNCATED = gauge("cloud_task_instance_rows_truncated", &[],
+        "Whether instance rows beyond the page cap were left unread; counts are whole all the same.");
+    EXITS = gauge("cloud_task_instance_exits", &["exit_code"],
+        "Finished instances of the task by exit code; at most ten codes, the rest as other.");
+    CREATED = gauge("cloud_task_created_timestamp_seconds", &[],
+        "When the task was created.");
+    STARTED = gauge("cloud_task_started_timestamp_seconds", &[],
+        "When the first instance of the task began to run.");
+    FINISHED = gauge("cloud_task_finished_timestamp_seconds", &[],
+        "When the task ended; for clouds without an end time, when it was last updated.");
+    RUN_DURATION = gauge("cloud_task_run_duration_seconds", &[],
+        "Time from the start of the task, or else its creation, to its end.");
+    QUEUE = histogram("cloud_task_instance_queue_duration_seconds", &[],
+        "Time from creation to launch of the instances of the task.");
+    STARTUP = histogram("cloud_task_instance_startup_duration_seconds", &[],
+        "Time from launch to running of the instances of the task.");
+    RUN = histogram("cloud_task_instance_run_duration_seconds", &[],
+        "Time from running to end of the instances of the task.");
+}
+
+families! { POLL: "Families that say how polling a single task goes; each has the labels of [`TASK_LABELS`] too.";
+    POLL_SUCCESS = gauge("cloud_task_poll_success", &[],
+        "Whether the last poll of the task succeeded.");
+    LAST_POLL_SUCCESS = gauge("cloud_task_last_poll_success_timestamp_seconds", &[],
+        "When the task was last polled successfully; the data of its other series is from then.");
+}
+
+families! { FLEET: "Families that count the tasks of a group; each has the labels of [`FLEET_LABELS`] too.";
+    TASKS = gauge("cloud_tasks", &["phase"],
+        "Tasks by phase.");
+    FINISHED_TOTAL = counter("cloud_tasks_finished_total", &["outcome"],
+        "Runs of tasks that finished, by outcome.");
+    INSTANCE_FAILURES = counter("cloud_task_instance_failures_total", &[],
+        "Instances that failed or were interrupted.");
+    DURATION = histogram("cloud_task_duration_seconds", &["outcome"],
+        "Time from start, or else creation, to end of the runs of tasks that finished.");
+}
+
+families! { OWN: "Families about the exporter itself.";
+    POLLS = counter("cloud_task_exporter_polls_total", &["provider", "account"],
+        "Polls of tasks.");
+    POLL_FAILURES = counter("cloud_task_exporter_poll_failures_total", &["provider", "account", "reason"],
+        "Polls of tasks that failed, by reason.");
+    API_REQUESTS = counter("cloud_task_exporter_api_requests_total", &["provider", "account", "api", "code"],
+        "Requests to the API of a cloud, by its answer: ok, or the error code.");
+    API_REQUEST_DURATION = histogram("cloud_task_exporter_api_request_duration_seconds", &["provider", "api"],
+        "Time from sending a request to the end of its answer.");
+    API_THROTTLED = counter("cloud_task_exporter_api_throttled_total", &["provider", "account", "api"],
+        "Answers of a cloud that asked for fewer requests.");
+    API_WAIT = counter("cloud_task_exporter_api_rate_limit_wait_seconds_total", &["provider", "account", "api"],
+        "Time requests waited for the quota of their account.");
+    API_QUOTA = gauge("cloud_task_exporter_api_quota_requests_per_second", &["provider", "account", "api"],
+        "Requests per second the exporter allows itself.");
+    SCHEDULE_LAG = gauge("cloud_task_exporter_schedule_lag_seconds", &["provider", "account"],
+        "How late the poll is that is due longest.");
+    CREDENTIALS_EXPIRY = gauge("cloud_task_exporter_credentials_expiry_timestamp_seconds", &["provider", "account"],
+        "When the temporary credentials of an account end.");
+    UNKNOWN_STATES = counter("cloud_task_exporter_unknown_states_total", &["provider"],
+        "Words for a state in the answers of a cloud that the exporter does not know.");
+    SERIES = gauge("cloud_task_exporter_series", &[],
+        "Series of single tasks that are exported.");
+    SERIES_LIMIT = gauge("cloud_task_exporter_series_limit", &[],
+        "Series of single tasks past which new tasks are left out.");
+    SERIES_DROPPED = counter("cloud_task_exporter_series_dropped_total", &[],
+        "Series of new tasks that were left out because of the limit.");
+    RELOAD_SUCCESSFUL = gauge("cloud_task_exporter_config_last_reload_successful", &[],
+        "Whether the last time the config was loaded it was taken.");
+    RELOAD_TIMESTAMP = gauge("cloud_task_exporter_config_last_reload_success_timestamp_seconds", &[],
+        "When a config was last loaded and taken.");
+    BUILD_INFO = gauge("cloud_task_exporter_build_info", &["version", "revision"],
+        "The version that runs; always 1.");
+}
+
+/// Families about the process, made by the `prometheus` crate; names and help are the convention's.
+pub const PROCESS: &[Family] = &[
+    counter("process_cpu_seconds_total", &[], "Total user and system CPU time spent in seconds."),
+    gauge("process_max_fds", &[], "Maximum number of open file descriptors."),
+    gauge("process_open_fds", &[], "Number of open file descriptors."),
+    gauge("process_resident_memory_bytes", &[], "Resident memory size in bytes."),
+    gauge("process_start_time_seconds", &[], "Start time of the process since unix epoch in seconds."),
+    gauge("process_threads", &[], "Number of OS threads in the process."),
+    gauge("process_virtual_memory_bytes", &[], "Virtual memory size in bytes."),
+];
+
+/// The metric reference of the README: a table per scope.
+pub fn reference() -> String {
+    let mut text = String::new();
+    push_scope(&mut text, "Series of single tasks", &TASK_LABELS, &[TASK, POLL]);
+    push_scope(&mut text, "Series of groups of tasks", &FLEET_LABELS, &[FLEET]);
+    push_scope(&mut text, "Series about the exporter", &[], &[OWN]);
+    push_scope(&mut text, "Series about the process", &[], &[PROCESS]);
+    text
+}
+
+fn push_scope(text: &mut String, title: &str, labels: &[&str], lists: &[&[Family]]) {
+    push(text, format_args!("#### {title}\n\n"));
+    if !labels.is_empty() {
+        push(text, format_args!("All have the labels {}.\n\n", code_list(labels)));
+    }
+    text.push_str("| name | type | labels | meaning |\n|---|---|---|---|\n");
+    for Family { name, kind, help, labels } in lists.iter().copied().flatten() {
+        push(text, format_args!("| `{name}` | {} | {} | {help} |\n", kind.as_str(), code_list(labels)));
+    }
+    text.push('\n');
+}
+
+fn code_list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Family> {
+        [TASK, POLL, FLEET, OWN, PROCESS].into_iter().flatten()
+    }
+
+    #[test]
+    fn names_follow_the_rules() {
+        let mut names = std::collections::BTreeSet::new();
+        for family in all() {
+            assert!(names.insert(family.name), "{} stands twice", family.name);
+            assert_eq!(family.kind == Kind::Counter, family.name.ends_with("_total"), "{}", family.name);
+            assert!(family.help.ends_with('.') && !family.help.contains(['\\', '\n', '"']), "{}", family.name);
+            for label in family.labels {
+                assert!(!["job", "instance", "region", "type", "cluster"].contains(label), "{}", family.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Counts over the tasks of a group: what happened since the exporter first ran, and where its tasks stand.
+//!
+//! The counters are kept here and nowhere else; they only rise. Whether a finish counts is decided by the store.
+
+use super::Format;
+use super::catalogue;
+use super::write::{push_header, push_histogram, push_label, push_sample};
+use crate::model::{Histogram, Outcome, Phase, Target};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The tasks of one group of one account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Group {
+    provider: &'static str,
+    account: Arc<str>,
+    cloud_region: Arc<str>,
+    name: Arc<str>,
+}
+
+impl From<&Target> for Group {
+    fn from(target: &Target) -> Self {
+        Self {
+            provider: target.key.account.provider.as_str(),
+            account: Arc::clone(&target.key.account.account),
+            cloud_region: Arc::clone(&target.cloud_region),
+            name: Arc::clone(&target.group),
+        }
+    }
+}
+
+impl Group {
+    fn labels(&self) -> String {
+        let values = [self.provider, &self.account, &self.cloud_region, &self.name];
+        let mut text = String::new();
+        for (name, value) in catalogue::FLEET_LABELS.into_iter().zip(values) {
+            push_label(&mut text, name, value);
+        }
+        text
+    }
+}
+
+/// What a group's tasks did so far.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    finished: [u64; Outcome::ALL.len()],
+    durations: [Histogram; Outcome::ALL.len()],
+    instance_failures: u64,
+}
+
+/// The counters of every group.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    groups: BTreeMap<Group, Counts>,
+}
+
+/// Tasks by phase, of every group.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    groups: BTreeMap<Group, [u64; Phase::ALL.len()]>,
+}
+
+impl Fleet {
+    /// Makes a group known, so that its counters are there from zero.
+    pub fn add_group(&mut self, group: Group) {
+        self.groups.entry(group).or_default();
+    }
+
+    /// Counts a finished run of a task.
+    pub fn finished(&mut self, group: Group, outcome: Outcome) {
+        let counts = self.groups.entry(group).or_default();
+        let finished = Outcome::ALL.into_iter().zip(&mut counts.finished);
+        finished.filter(|(candidate, _)| *candidate == outcome).for_each(|(_, count)| *count += 1);
+    }
+
+    /// Observes how long a finished run took, in seconds.
+    pub fn lasted(&mut self, group: Group, outcome: Outcome, seconds: f64) {
+        let counts = self.groups.entry(group).or_default();
+        let durations = Outcome::ALL.into_iter().zip(&mut counts.durations);
+        durations.filter(|(candidate, _)| *candidate == outcome).for_each(|(_, histogram)| histogram.observe(seconds));
+    }
+
+    /// Counts instances that failed.
+    pub fn instances_failed(&mut self, group: Group, instances: u64) {
+        self.groups.entry(group).or_default().instance_failures += instances;
+    }
+
+    /// A census with every known group and no task.
+    pub fn census(&self) -> Census {
+        Census { groups: self.groups.keys().map(|group| (group.clone(), [0; Phase::ALL.len()])).collect() }
+    }
+
+    /// Appends the fleet's families.
+    pub(super) fn push(&self, census: &Census, format: Format, text: &mut String) {
+        let named: Vec<(String, &Counts)> =
+            self.groups.iter().map(|(group, counts)| (group.labels(), counts)).collect();
+        census.push(format, text);
+        push_header(text, format, &catalogue::FINISHED_TOTAL);
+        for (labels, counts) in &named {
+            for (outcome, finished) in Outcome::ALL.into_iter().zip(counts.finished) {
+                let labels = with_label(labels, "outcome", outcome.as_str());
+                push_sample(text, catalogue::FINISHED_TOTAL.name, &labels, finished);
+            }
+        }
+        push_header(text, format, &catalogue::INSTANCE_FAILURES);
+        for (labels, counts) in &named {
+            push_sample(text, catalogue::INSTANCE_FAILURES.name, labels, counts.instance_failures);
+        }
+        push_header(text, format, &catalogue::DURATION);
+        for (labels, counts) in &named {
+            for (outcome, durations) in Outcome::ALL.into_iter().zip(&counts.durations) {
+                let labels = with_label(labels, "outcome", outcome.as_str());
+                push_histogram(text, catalogue::DURATION.name, &labels, durations);
+            }
+        }
+    }
+}
+
+impl Census {
+    /// Counts a task.
+    pub fn count(&mut self, group: Group, phase: Phase) {
+        let phases = self.groups.entry(group).or_default();
+        for (candidate, tasks) in Phase::ALL.into_iter().zip(phases) {
+            *tasks += u64::from(candidate == phase);
+        }
+    }
+
+    fn push(&self, format: Format, text: &mut String) {
+        push_header(text, format, &catalogue::TASKS);
+        for (group, phases) in &self.groups {
+            let labels = group.labels();
+            for (phase, tasks) in Phase::ALL.into_iter().zip(phases) {
+                push_sample(text, catalogue::TASKS.name, &with_label(&labels, "phase", phase.as_str()), tasks);
+            }
+        }
+    }
+}
+
+fn with_label(labels: &str, name: &str, value: &str) -> String {
+    let mut text = labels.to_owned();
+    push_label(&mut text, name, value);
+    text
+}

@@ -1,0 +1,17 @@
+//! From what is known to what Prometheus reads: the catalogue of metrics, the rendering of series, the body of `/metrics`.
+//!
+//! It reads no clock, asks no cloud and decides nothing about tasks.
+
+mod body;
+pub mod catalogue;
+mod fleet;
+mod format;
+mod own;
+mod task;
+mod write;
+
+pub use body::{Body, Series, Snapshot};
+pub use fleet::{Census, Fleet, Group};
+pub use format::Format;
+pub use own::Own;
+pub use task::{Sheet, identity};

@@ -1,0 +1,248 @@
+//! What the exporter counts about itself, with the `prometheus` crate and a registry of its own.
+//!
+//! Rendered at scrape time by this project's writer, since the crate knows no OpenMetrics.
+
+use super::Format;
+use super::catalogue::{self, Family, Kind};
+use super::write::{push, push_header, push_label, push_sample};
+use crate::model::{AccountKey, Observe, Reason};
+use jiff::Timestamp;
+use prometheus::core::{Atomic, Collector, GenericGaugeVec};
+use prometheus::proto::{Metric, MetricFamily};
+use prometheus::{CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How many different codes of one provider are told apart.
+const MAX_CODES: usize = 50;
+
+/// The exporter's own metrics.
+#[derive(Debug)]
+pub struct Own {
+    registry: Registry,
+    polls: IntCounterVec,
+    poll_failures: IntCounterVec,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    throttled: IntCounterVec,
+    waited: CounterVec,
+    quota: GaugeVec,
+    lag: GaugeVec,
+    credentials_expiry: GaugeVec,
+    unknown_states: IntCounterVec,
+    series: Gauge,
+    series_limit: Gauge,
+    series_dropped: IntCounter,
+    reload_successful: Gauge,
+    reload_timestamp: Gauge,
+    build_info: GaugeVec,
+    codes: Mutex<HashMap<&'static str, BTreeSet<Box<str>>>>,
+}
+
+impl Own {
+    /// All of the catalogue's own families, at zero.
+    ///
+    /// # Errors
+    /// When the catalogue is not consistent; a test makes sure that it is.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let registered = Self {
+            polls: counters(&registry, &catalogue::POLLS)?,
+            poll_failures: counters(&registry, &catalogue::POLL_FAILURES)?,
+            requests: counters(&registry, &catalogue::API_REQUESTS)?,
+            request_duration: durations(&registry, &catalogue::API_REQUEST_DURATION)?,
+            throttled: counters(&registry, &catalogue::API_THROTTLED)?,
+            waited: register(&registry, CounterVec::new(opts(&catalogue::API_WAIT), catalogue::API_WAIT.labels)?)?,
+            quota: gauges(&registry, &catalogue::API_QUOTA)?,
+            lag: gauges(&registry, &catalogue::SCHEDULE_LAG)?,
+            credentials_expiry: gauges(&registry, &catalogue::CREDENTIALS_EXPIRY)?,
+            unknown_states: counters(&registry, &catalogue::UNKNOWN_STATES)?,
+            series: gauge(&registry, &catalogue::SERIES)?,
+            series_limit: gauge(&registry, &catalogue::SERIES_LIMIT)?,
+            series_dropped: register(&registry, IntCounter::with_opts(opts(&catalogue::SERIES_DROPPED))?)?,
+            reload_successful: gauge(&registry, &catalogue::RELOAD_SUCCESSFUL)?,
+            reload_timestamp: gauge(&registry, &catalogue::RELOAD_TIMESTAMP)?,
+            build_info: gauges(&registry, &catalogue::BUILD_INFO)?,
+            codes: Mutex::default(),
+            registry,
+        };
+        Ok(registered)
+    }
+
+    /// Says which version runs.
+    pub fn set_build(&self, version: &str, revision: &str) {
+        self.build_info.with_label_values(&[version, revision]).set(1.0);
+    }
+
+    /// A config was loaded and taken.
+    pub fn config_taken(&self, now: Timestamp) {
+        self.reload_successful.set(1.0);
+        self.reload_timestamp.set(now.as_duration().as_secs_f64());
+    }
+
+    /// Sets the number of series of single tasks and their limit.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of series are far below 2^52")]
+    pub fn set_series(&self, series: usize, limit: usize) {
+        self.series.set(series as f64);
+        self.series_limit.set(limit as f64);
+    }
+
+    /// Series of a new task were left out.
+    pub fn series_dropped(&self, series: usize) {
+        self.series_dropped.inc_by(u64::try_from(series).unwrap_or(u64::MAX));
+    }
+
+    /// How late the longest due poll of an account is, in seconds.
+    pub fn set_lag(&self, account: &AccountKey, seconds: f64) {
+        self.lag.with_label_values(&labels(account)).set(seconds);
+    }
+
+    /// Makes an account's counters known, so that they are there from zero.
+    pub fn add_account(&self, account: &AccountKey) {
+        let [provider, name] = labels(account);
+        self.polls.with_label_values(&[provider, name]);
+        for reason in Reason::ALL {
+            self.poll_failures.with_label_values(&[provider, name, reason.as_str()]);
+        }
+        self.unknown_states.with_label_values(&[provider]);
+        self.lag.with_label_values(&[provider, name]);
+    }
+
+    /// The families, rendered in that format.
+    pub fn render(&self, format: Format) -> String {
+        let mut text = String::new();
+        for family in self.registry.gather() {
+            push_family(&mut text, format, &family);
+        }
+        text
+    }
+
+    /// The code itself, or `other` once a provider has shown too many.
+    fn bounded<'a>(&self, provider: &'static str, code: &'a str) -> &'a str {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = codes.entry(provider).or_default();
+        if known.contains(code) {
+            return code;
+        }
+        if known.len() >= MAX_CODES {
+            return "other";
+        }
+        known.insert(code.into());
+        code
+    }
+}
+
+impl Observe for Own {
+    fn request(&self, account: &AccountKey, api: &'static str, code: &str, took: Duration) {
+        let [provider, name] = labels(account);
+        let code = self.bounded(provider_name(account), code);
+        self.requests.with_label_values(&[provider, name, api, code]).inc();
+        self.request_duration.with_label_values(&[provider, api]).observe(took.as_secs_f64());
+    }
+
+    fn throttled(&self, account: &AccountKey, api: &'static str) {
+        let [provider, name] = labels(account);
+        self.throttled.with_label_values(&[provider, name, api]).inc();
+    }
+
+    fn waited(&self, account: &AccountKey, api: &'static str, time: Duration) {
+        let [provider, name] = labels(account);
+        self.waited.with_label_values(&[provider, name, api]).inc_by(time.as_secs_f64());
+    }
+
+    fn quota(&self, account: &AccountKey, api: &'static str, requests_per_second: f64) {
+        let [provider, name] = labels(account);
+        self.quota.with_label_values(&[provider, name, api]).set(requests_per_second);
+        // What may happen to this API is there from zero.
+        self.requests.with_label_values(&[provider, name, api, "ok"]);
+        self.throttled.with_label_values(&[provider, name, api]);
+        self.waited.with_label_values(&[provider, name, api]);
+    }
+
+    fn credentials_expire(&self, account: &AccountKey, at: Timestamp) {
+        self.credentials_expiry.with_label_values(&labels(account)).set(at.as_duration().as_secs_f64());
+    }
+
+    fn polled(&self, account: &AccountKey, failure: Option<Reason>) {
+        let [provider, name] = labels(account);
+        self.polls.with_label_values(&[provider, name]).inc();
+        if let Some(reason) = failure {
+            self.poll_failures.with_label_values(&[provider, name, reason.as_str()]).inc();
+        }
+    }
+
+    fn unknown_states(&self, account: &AccountKey, count: u64) {
+        self.unknown_states.with_label_values(&[provider_name(account)]).inc_by(count);
+    }
+}
+
+const fn provider_name(account: &AccountKey) -> &'static str {
+    account.provider.as_str()
+}
+
+fn labels(account: &AccountKey) -> [&str; 2] {
+    [provider_name(account), &account.account]
+}
+
+fn opts(family: &Family) -> Opts {
+    Opts::new(family.name, family.help)
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn counters(registry: &Registry, family: &Family) -> prometheus::Result<IntCounterVec> {
+    register(registry, IntCounterVec::new(opts(family), family.labels)?)
+}
+
+fn gauges<P: Atomic + 'static>(registry: &Registry, family: &Family) -> prometheus::Result<GenericGaugeVec<P>> {
+    register(registry, GenericGaugeVec::new(opts(family), family.labels)?)
+}
+
+fn gauge(registry: &Registry, family: &Family) -> prometheus::Result<Gauge> {
+    register(registry, Gauge::with_opts(opts(family))?)
+}
+
+fn durations(registry: &Registry, family: &Family) -> prometheus::Result<HistogramVec> {
+    // Requests take milliseconds to seconds: the convention's buckets for requests, not those of tasks.
+    let options = HistogramOpts::from(opts(family)).buckets(prometheus::DEFAULT_BUCKETS.to_vec());
+    register(registry, HistogramVec::new(options, family.labels)?)
+}
+
+fn push_family(text: &mut String, format: Format, family: &MetricFamily) {
+    let known = [catalogue::OWN, catalogue::PROCESS].into_iter().flatten().find(|known| known.name == family.name());
+    let Some(known) = known else {
+        return tracing::error!(name = family.name(), "a metric stands nowhere in the catalogue");
+    };
+    push_header(text, format, known);
+    for metric in family.get_metric() {
+        push_metric(text, known, metric);
+    }
+}
+
+fn push_metric(text: &mut String, family: &Family, metric: &Metric) {
+    let mut labels = String::new();
+    for label in metric.get_label() {
+        push_label(&mut labels, label.name(), label.value());
+    }
+    match family.kind {
+        Kind::Gauge => push_sample(text, family.name, &labels, metric.get_gauge().get_value()),
+        Kind::Counter => push_sample(text, family.name, &labels, metric.get_counter().get_value()),
+        Kind::Histogram => push_request_durations(text, family.name, &labels, metric.get_histogram()),
+    }
+}
+
+fn push_request_durations(text: &mut String, name: &str, labels: &str, histogram: &prometheus::proto::Histogram) {
+    let bounds = histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite());
+    for bucket in bounds {
+        let (bound, count) = (bucket.upper_bound(), bucket.cumulative_count());
+        push(text, format_args!("{name}_bucket{{{labels},le=\"{bound:?}\"}} {count}\n"));
+    }
+    let (sum, count) = (histogram.get_sample_sum(), histogram.get_sample_count());
+    push(text, format_args!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n"));
+    push(text, format_args!("{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}\n"));
+}

@@ -1,0 +1,219 @@
+//! The loop of one account: takes what is due, asks the cloud, hands the answer to the store, and plans the next time.
+//!
+//! Each account has a loop of its own, so a slow cloud delays nobody else; within an account no task is asked for twice at
+//! once, because it is either in the queue or under way.
+
+mod journal;
+
+use crate::clock;
+use crate::cloud::{self, Account, Error, Finder};
+use crate::model::{Observe, Reading, Target, TaskKey};
+use crate::schedule::{Discovery, Lag, Queue, first_due, next_due};
+use crate::store::{Failure, Store};
+use journal::Journal;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// The loop of one account.
+#[derive(Debug)]
+pub struct Loop {
+    account: Account,
+    finders: Vec<Found>,
+    store: Arc<Store>,
+    observe: Arc<dyn Observe>,
+    lag: Arc<Lag>,
+    queue: Queue<Due>,
+    running: JoinSet<Done>,
+    /// What is under way, for the one that does not come back.
+    under_way: HashMap<Id, (Instant, Due)>,
+    journal: Journal,
+}
+
+/// A finder and the tasks it has found.
+#[derive(Debug)]
+struct Found {
+    finder: Finder,
+    discovery: Discovery,
+    /// Those that are polled because of it: not the ones the config, or another finder, names too.
+    targets: HashMap<Box<str>, Arc<Target>>,
+}
+
+/// Something to ask for.
+#[derive(Clone, Debug)]
+enum Due {
+    Task(Arc<Target>),
+    /// The finder at this place of the account's list.
+    List(usize),
+}
+
+/// What was asked, and what came of it.
+#[derive(Debug)]
+enum Done {
+    Task(Arc<Target>, Box<Result<Reading, Error>>),
+    List(usize, Result<Vec<Box<str>>, Error>),
+}
+
+impl Loop {
+    /// A loop that begins with the account's named targets and its finders.
+    pub fn new(account: Account, store: Arc<Store>, observe: Arc<dyn Observe>) -> Self {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        store.add_account(&account.key, &account.cloud_region);
+        for target in &account.targets {
+            let target = Arc::new(target.clone());
+            if store.add(&target) {
+                queue.push(first_due(now, target.interval, clock::jitter()), Due::Task(target));
+            }
+        }
+        for (index, finder) in account.finders.iter().enumerate() {
+            store.add_group(&finder.template);
+            queue.push(now, Due::List(index));
+        }
+        let finders = account.finders.iter().cloned().map(Found::new).collect();
+        Self {
+            journal: Journal::new(account.key.clone()),
+            account,
+            finders,
+            store,
+            observe,
+            lag: Arc::new(Lag::new(now)),
+            queue,
+            running: JoinSet::new(),
+            under_way: HashMap::new(),
+        }
+    }
+
+    /// How late this account's polls are.
+    pub fn lag(&self) -> Arc<Lag> {
+        Arc::clone(&self.lag)
+    }
+
+    /// Polls until `stop`; what is under way then is dropped.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let next = self.queue.next_due();
+            self.lag.set_next_due(next);
+            let has_room = self.running.len() < self.account.concurrency;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(done) = self.running.join_next_with_id() => self.finish(done),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if has_room && next.is_some() => self.start(),
+            }
+        }
+    }
+
+    /// Begins what is due first.
+    fn start(&mut self) {
+        let Some((due, what)) = self.queue.pop_due(Instant::now()) else { return };
+        let id = match &what {
+            // Forgotten while it waited.
+            Due::Task(target) if !self.store.holds(target) => return,
+            Due::Task(target) => {
+                let cloud = Arc::clone(&self.account.cloud);
+                let (target, last_good) = (Arc::clone(target), self.store.last_good(&target.key));
+                self.running.spawn(async move {
+                    let result = cloud.read(&target.key.task_id, last_good.as_deref()).await;
+                    Done::Task(target, Box::new(result))
+                })
+            }
+            Due::List(index) => {
+                let index = *index;
+                let Some(found) = self.finders.get(index) else { return };
+                let find = Arc::clone(&found.finder.find);
+                self.running.spawn(async move { Done::List(index, find.find().await) })
+            }
+        };
+        self.under_way.insert(id.id(), (due, what));
+    }
+
+    fn finish(&mut self, done: Result<(Id, Done), JoinError>) {
+        let (id, done) = match done {
+            Ok((id, done)) => (id, Ok(done)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let Some((due, what)) = self.under_way.remove(&id) else { return };
+        match done {
+            Ok(Done::Task(target, result)) => self.take_in(&target, *result),
+            Ok(Done::List(index, result)) => self.take_in_list(index, result),
+            Err(error) => {
+                tracing::error!(account = %self.account.key.account, %error, "a poll ended by a bug; going on");
+            }
+        }
+        self.plan(due, what);
+    }
+
+    /// Puts back what was asked, for its next time.
+    fn plan(&mut self, due: Instant, what: Due) {
+        let period = match &what {
+            Due::Task(target) => self.store.period(target),
+            Due::List(index) => self.finders.get(*index).map(|found| found.finder.template.interval),
+        };
+        if let Some(period) = period {
+            self.queue.push(next_due(due, period, Instant::now()), what);
+        }
+    }
+
+    fn take_in(&mut self, target: &Target, result: Result<Reading, Error>) {
+        let failure = result.as_ref().err().map(failure_of);
+        if let Ok(reading) = &result
+            && reading.unknown_states > 0
+        {
+            self.observe.unknown_states(&self.account.key, reading.unknown_states);
+            self.journal.unknown_state(&target.key, &reading.task.provider_state);
+        }
+        let result = result.map_err(|error| failure_of(&error));
+        let change = self.store.record(&target.key, result, clock::now());
+        let counted = failure.as_ref().filter(|_| !change.is_excused());
+        self.observe.polled(&self.account.key, counted.map(|failure| failure.reason));
+        self.journal.polled(&target.key, counted, change);
+    }
+
+    fn take_in_list(&mut self, index: usize, result: Result<Vec<Box<str>>, Error>) {
+        let now = clock::now();
+        let failure = result.as_ref().err().map(failure_of);
+        self.journal.listed(failure.as_ref());
+        self.store.record_list(&self.account.key, failure, now);
+        let (Ok(list), Some(found)) = (result, self.finders.get_mut(index)) else { return };
+        let update = found.discovery.update(list, now);
+        self.journal.discovered(&found.finder.template.group, update.added.len(), update.removed.len());
+        for id in update.added {
+            self.add(index, id);
+        }
+        for id in update.removed {
+            self.remove(index, &id);
+        }
+    }
+
+    fn add(&mut self, index: usize, id: Box<str>) {
+        let Some(found) = self.finders.get_mut(index) else { return };
+        let template = &found.finder.template;
+        let key = TaskKey { task_id: (&*id).into(), ..template.key.clone() };
+        let target = Arc::new(Target { key, ..template.clone() });
+        if self.store.add(&target) {
+            found.targets.insert(id, Arc::clone(&target));
+            let due = first_due(Instant::now(), target.interval, clock::jitter());
+            self.queue.push(due, Due::Task(target));
+        }
+    }
+
+    fn remove(&mut self, index: usize, id: &str) {
+        let Some(target) = self.finders.get_mut(index).and_then(|found| found.targets.remove(id)) else { return };
+        self.store.remove(&target.key);
+        // Another finder that names it too may have it from its next list on.
+        self.finders.iter_mut().for_each(|found| found.discovery.forget(id));
+    }
+}
+
+impl Found {
+    fn new(finder: Finder) -> Self {
+        Self { discovery: Discovery::new(finder.keep, finder.limit), finder, targets: HashMap::new() }
+    }
+}
+
+fn failure_of(error: &Error) -> Failure {
+    Failure { reason: error.reason(), message: cloud::chain(error).into() }
+}

@@ -1,0 +1,49 @@
+//! When to ask: what is due next, spread over time, and which tasks there are to ask for.
+//!
+//! It knows the words of the model only: it sends nothing, and `now` is an argument.
+
+mod discovery;
+mod lag;
+mod queue;
+
+pub use discovery::{Discovery, Update};
+pub use lag::Lag;
+pub use queue::Queue;
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// First polls are spread over so long at the most: a fleet does not start with a volley, and nobody waits an hour for a
+/// first answer.
+const FIRST_SPREAD: Duration = Duration::from_secs(30);
+
+/// When something new is asked for first; `jitter` is in `[0, 1)`.
+pub fn first_due(now: Instant, interval: Duration, jitter: f64) -> Instant {
+    now + interval.min(FIRST_SPREAD).mul_f64(jitter)
+}
+
+/// When something is asked for next that was due at `due`: at its own pace, without catching up on what was missed.
+pub fn next_due(due: Instant, period: Duration, now: Instant) -> Instant {
+    (due + period).max(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_polls_are_spread_over_the_interval_but_not_for_long() {
+        let now = Instant::now();
+        let spread = |seconds| first_due(now, Duration::from_secs(seconds), 0.5) - now;
+        assert_eq!(spread(10), Duration::from_secs(5));
+        assert_eq!(spread(3600), Duration::from_secs(15));
+    }
+
+    #[test]
+    fn a_late_poll_does_not_bring_two_in_a_row() {
+        let due = Instant::now();
+        let period = Duration::from_secs(30);
+        assert_eq!(next_due(due, period, due + Duration::from_secs(1)), due + period);
+        assert_eq!(next_due(due, period, due + Duration::from_secs(95)), due + Duration::from_secs(95));
+    }
+}

@@ -1,0 +1,213 @@
+//! What is known now: the last good answer of every task, how polling it goes, and which finishes were counted.
+//!
+//! One writer per task (its poll), any number of readers; the lock is held for moments and never while anything waits. It
+//! asks no cloud and reads no clock.
+
+mod entry;
+mod overview;
+#[cfg(test)]
+mod tests;
+
+use crate::metrics::{Fleet, Group, Own, Series, Snapshot};
+use crate::model::{AccountKey, Reading, Reason, Target, Task, TaskKey};
+use entry::Entry;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+pub use overview::{AccountRow, TaskRow};
+
+/// The rules the store keeps to; from the config.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// A task without a good answer for so long loses its state series.
+    pub stale_after: Duration,
+    /// A new id that reads as "not found" is no failure for so long.
+    pub not_found_grace: Duration,
+    /// How often a finished task is looked at again; zero for never.
+    pub final_recheck: Duration,
+    /// Whether to export the histograms of instances.
+    pub instance_histograms: bool,
+    /// New tasks are left out when there would be more series of single tasks.
+    pub series_limit: usize,
+}
+
+/// How a poll failed, as far as the store keeps it.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Why.
+    pub reason: Reason,
+    /// The whole chain of causes, on one line.
+    pub message: Box<str>,
+}
+
+/// What a poll changed, for the one who logs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing to speak of.
+    None,
+    /// Polls of this task failed until now, and this one did not.
+    Recovered,
+    /// Polls of this task did not fail, or failed for another reason, until now.
+    Broke,
+    /// The id is new, and new ids may read as "not found".
+    NotYetFound,
+    /// The task and its so many series are left out of the export: there are too many.
+    LeftOut(usize),
+}
+
+impl Change {
+    /// Whether a poll that failed is not to be counted as a failure.
+    pub const fn is_excused(self) -> bool {
+        matches!(self, Self::NotYetFound)
+    }
+}
+
+/// Everything that is known of the tasks.
+#[derive(Debug)]
+pub struct Store {
+    rules: Rules,
+    own: Arc<Own>,
+    /// What ended before the exporter began is not its to count.
+    began: Timestamp,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    tasks: BTreeMap<TaskKey, Entry>,
+    fleet: Fleet,
+    accounts: BTreeMap<AccountKey, Account>,
+    series: usize,
+}
+
+#[derive(Debug)]
+struct Account {
+    cloud_region: Arc<str>,
+    polled: bool,
+    problem: Option<(Timestamp, Failure)>,
+}
+
+impl Store {
+    /// An empty store of an exporter that begins now.
+    pub fn new(rules: Rules, own: Arc<Own>, now: Timestamp) -> Self {
+        own.set_series(0, rules.series_limit);
+        Self { rules, own, began: now, known: RwLock::default() }
+    }
+
+    /// Makes an account known.
+    pub fn add_account(&self, account: &AccountKey, cloud_region: &Arc<str>) {
+        self.own.add_account(account);
+        let new = Account { cloud_region: Arc::clone(cloud_region), polled: false, problem: None };
+        self.write().accounts.entry(account.clone()).or_insert(new);
+    }
+
+    /// Makes the group of a target known, so that its counters are there from zero.
+    pub fn add_group(&self, target: &Target) {
+        self.write().fleet.add_group(Group::from(target));
+    }
+
+    /// Makes a task known. Whether it was new; one that is known already stays as it is.
+    pub fn add(&self, target: &Arc<Target>) -> bool {
+        let mut known = self.write();
+        known.fleet.add_group(Group::from(&**target));
+        let before = known.tasks.len();
+        known.tasks.entry(target.key.clone()).or_insert_with(|| Entry::new(Arc::clone(target)));
+        known.tasks.len() > before
+    }
+
+    /// Forgets a task and its series. The counters keep what it did.
+    pub fn remove(&self, key: &TaskKey) {
+        let mut known = self.write();
+        if let Some(entry) = known.tasks.remove(key) {
+            known.series -= entry.series();
+            self.own.set_series(known.series, self.rules.series_limit);
+        }
+    }
+
+    /// Whether this very target is to be polled: a target that was removed, or replaced, is not.
+    pub fn holds(&self, target: &Arc<Target>) -> bool {
+        self.read().tasks.get(&target.key).is_some_and(|entry| entry.is_of(target))
+    }
+
+    /// The last good answer of a task.
+    pub fn last_good(&self, key: &TaskKey) -> Option<Arc<Task>> {
+        self.read().tasks.get(key)?.task()
+    }
+
+    /// How long until the task is asked for again; none for never.
+    pub fn period(&self, target: &Target) -> Option<Duration> {
+        let known = self.read();
+        known.tasks.get(&target.key).and_then(|entry| entry.period(&self.rules))
+    }
+
+    /// Takes in how a poll of a task went.
+    pub fn record(&self, key: &TaskKey, result: Result<Reading, Failure>, now: Timestamp) -> Change {
+        let mut guard = self.write();
+        let known = &mut *guard;
+        let Some(entry) = known.tasks.get_mut(key) else { return Change::None };
+        let problem = match &result {
+            Ok(_) => Some(None),
+            // A task that is not there says nothing about the account.
+            Err(failure) if failure.reason == Reason::NotFound => None,
+            Err(failure) => Some(Some((now, failure.clone()))),
+        };
+        if let Some(account) = known.accounts.get_mut(&key.account) {
+            account.polled = true;
+            account.problem = problem.unwrap_or_else(|| account.problem.take());
+        }
+        let before = entry.series();
+        let change = match result {
+            Ok(reading) => {
+                entry.count(&reading.task, self.began, &mut known.fleet);
+                let room = self.rules.series_limit.saturating_sub(known.series);
+                entry.succeeded(reading.task, &self.rules, room, now)
+            }
+            Err(failure) => entry.failed(failure, &self.rules, now),
+        };
+        known.series = known.series + entry.series() - before;
+        self.own.set_series(known.series, self.rules.series_limit);
+        if let Change::LeftOut(series) = change {
+            self.own.series_dropped(series);
+        }
+        change
+    }
+
+    /// An account's list of tasks was read, or could not be.
+    pub fn record_list(&self, account: &AccountKey, failure: Option<Failure>, now: Timestamp) {
+        let mut known = self.write();
+        if let Some(account) = known.accounts.get_mut(account) {
+            account.polled = true;
+            account.problem = failure.map(|failure| (now, failure));
+        }
+    }
+
+    /// Everything a scrape shows, but for the exporter's own families.
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        let known = self.read();
+        let mut census = known.fleet.census();
+        let mut tasks: Vec<Series> = Vec::with_capacity(known.tasks.len());
+        for entry in known.tasks.values() {
+            if let Some(phase) = entry.shown_phase(&self.rules, now) {
+                census.count(Group::from(entry.target()), phase);
+            }
+            tasks.push(entry.shown(&self.rules, now));
+        }
+        Snapshot { tasks, fleet: known.fleet.clone(), census, own: String::new() }
+    }
+
+    /// The accounts that have not been polled yet.
+    pub fn pending_accounts(&self) -> Vec<AccountKey> {
+        let known = self.read();
+        known.accounts.iter().filter(|(_, account)| !account.polled).map(|(key, _)| key.clone()).collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
