@@ -1,1 +1,69 @@
-fn main() {}
+//! The command line to an exit code; everything else is in the library.
+
+use anyhow::Context;
+use cloud_task_exporter::cli::{self, Command, Exit, Flags};
+use cloud_task_exporter::cloud::settings::Environment;
+use cloud_task_exporter::{app, config, telemetry};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio_util::task::TaskTracker;
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        Ok(Command::Serve { config_file, flags }) => serve(&config_file, &flags),
+        Ok(Command::Demo { flags }) => demo(&flags),
+        Ok(Command::CheckConfig { path }) => finish(&cli::check_config(&path)),
+        Ok(Command::Schema) => finish(&cli::schema()),
+        Err(exit) => finish(&exit),
+    }
+}
+
+fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
+    telemetry::init(flags.log_level.into(), flags.log_format.into());
+    let config = match config::load_file(config_file, Some(Environment::of_process())) {
+        Ok(config) => config,
+        Err(mistakes) => return finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n") }),
+    };
+    for warning in config.warnings() {
+        tracing::warn!(%warning, "the config asks for something this version does not do");
+    }
+    ended(block_on(async {
+        let listener = app::listen(&flags.listen_address.candidates()).await?;
+        let tracker = TaskTracker::new();
+        let stop = app::stop_on_signals(&tracker)?;
+        app::run(config, listener, stop).await
+    }))
+}
+
+fn demo(flags: &Flags) -> ExitCode {
+    telemetry::init(flags.log_level.into(), flags.log_format.into());
+    ended(block_on(async {
+        let listener = app::listen(&flags.listen_address.candidates()).await?;
+        let tracker = TaskTracker::new();
+        let stop = app::stop_on_signals(&tracker)?;
+        app::run_demo(listener, stop).await
+    }))
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("the runtime cannot be started")?.block_on(work)
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => finish(&Exit { code: 1, text: format!("error: {error:#}\n") }),
+    }
+}
+
+/// Prints what there is to say; a closed stdout is nobody's error.
+fn finish(exit: &Exit) -> ExitCode {
+    let text = exit.text.as_bytes();
+    let printed = if exit.code == 0 { std::io::stdout().write_all(text) } else { std::io::stderr().write_all(text) };
+    match printed {
+        Ok(()) => ExitCode::from(exit.code),
+        Err(_) => ExitCode::FAILURE,
+    }
+}

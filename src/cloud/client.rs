@@ -260,34 +260,25 @@ impl Answer {
 
 async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, Error> {
     let too_large = || Error::new(Reason::Decode, format!("the answer is larger than {} MiB", MAX_BODY / 1024 / 1024));
-    if response.content_length().is_some_and(|length| length > MAX_BODY as u64) {
+    let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced > MAX_BODY {
         return Err(too_large());
     }
-    let mut first = None;
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| Error::new(reason_of(&error), "the answer broke off").with_source(error.without_url()))?
-    {
+    let mut body = BytesMut::with_capacity(announced);
+    while let Some(chunk) = response.chunk().await.map_err(broken_off)? {
         if body.len() + chunk.len() > MAX_BODY {
             return Err(too_large());
         }
-        match first {
-            // Most answers are one chunk: no copy.
-            None if body.is_empty() => first = Some(chunk),
-            Some(ref head) => {
-                body.extend_from_slice(head);
-                body.extend_from_slice(&chunk);
-                first = None;
-            }
-            None => body.extend_from_slice(&chunk),
-        }
+        body.extend_from_slice(&chunk);
     }
-    Ok(first.unwrap_or_else(|| body.freeze()))
+    Ok(body.freeze())
 }
 
-/// A broken answer is a fault of the way, not of its content.
 fn reason_of(error: &reqwest::Error) -> Reason {
     if error.is_timeout() { Reason::Timeout } else { Reason::Transport }
+}
+
+/// Half an answer cannot be read; the next may be whole.
+fn broken_off(error: reqwest::Error) -> Error {
+    Error::new(Reason::Decode, "the answer broke off").with_retry(Retry::Later).with_source(error.without_url())
 }

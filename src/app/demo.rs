@@ -1,0 +1,115 @@
+//! `demo`: simulated clouds on loopback, and the exporter that polls them by its ordinary code path.
+
+use super::{drain, run as run_exporter};
+use crate::clock;
+use crate::cloud::settings::Environment;
+use crate::config;
+use crate::demo::world::World;
+use crate::demo::{self, Simulator, aliyun, huawei, tencent};
+use anyhow::Context;
+use jiff::SignedDuration;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The config of the demo; the ports of the simulated clouds are put in when they are known.
+const CONFIG: &str = include_str!("../../config/demo.yaml");
+/// What the simulated clouds take per second and API; the config stays below it.
+const REQUESTS_PER_SECOND: u32 = 20;
+/// The world has a past when the demo starts.
+const PAST: SignedDuration = SignedDuration::from_mins(10);
+const SEED: u64 = 10_417;
+
+/// Where the simulated clouds listen.
+struct Clouds {
+    tencent: SocketAddr,
+    aliyun: SocketAddr,
+    huawei: SocketAddr,
+}
+
+/// Runs the simulated clouds and the exporter until `stop`.
+///
+/// # Errors
+/// When no port is to be had, or the exporter cannot be set up.
+pub async fn run(listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let tracker = TaskTracker::new();
+    let now = clock::now();
+    let world = World::new(SEED, now.checked_sub(PAST).unwrap_or(now));
+    let limit = REQUESTS_PER_SECOND;
+    let clouds = Clouds {
+        tencent: start(Arc::new(tencent::Tencent::new(world.clone(), limit)), &tracker, &stop).await?,
+        aliyun: start(Arc::new(aliyun::Aliyun::new(world.clone(), limit)), &tracker, &stop).await?,
+        huawei: start(Arc::new(huawei::Huawei::new(world, limit)), &tracker, &stop).await?,
+    };
+    let config = config::load(&clouds.config(), "config/demo.yaml", Some(environment()))?;
+    let address = listener.local_addr().context("the listening address is not known")?;
+    std::io::stdout().write_all(clouds.where_to_look(address).as_bytes()).context("stdout is closed")?;
+    run_exporter(config, listener, stop).await?;
+    drain(&tracker).await;
+    Ok(())
+}
+
+async fn start(
+    cloud: Arc<dyn Simulator>,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<SocketAddr> {
+    let listener = super::listen(&[("127.0.0.1".to_owned(), 0)]).await?;
+    let address = listener.local_addr().context("the address of a simulated cloud is not known")?;
+    tracker.spawn(demo::serve(listener, cloud, tracker.clone(), stop.clone()));
+    Ok(address)
+}
+
+/// The environment the demo's config refers to: the keys of the simulated clouds, which are no secrets.
+fn environment() -> Environment {
+    Environment::from_fn(|name| {
+        let value = match name {
+            "DEMO_TENCENT_SECRET_ID" => tencent::SECRET_ID,
+            "DEMO_TENCENT_SECRET_KEY" => tencent::SECRET_KEY,
+            "DEMO_ALIYUN_ACCESS_KEY_ID" => aliyun::ACCESS_KEY_ID,
+            "DEMO_ALIYUN_ACCESS_KEY_SECRET" => aliyun::ACCESS_KEY_SECRET,
+            "DEMO_HUAWEI_ACCESS_KEY" => huawei::ACCESS_KEY,
+            "DEMO_HUAWEI_SECRET_KEY" => huawei::SECRET_KEY,
+            "DEMO_HUAWEI_PASSWORD" => huawei::PASSWORD,
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+}
+
+impl Clouds {
+    fn config(&self) -> String {
+        CONFIG
+            .replace("127.0.0.1:TENCENT", &self.tencent.to_string())
+            .replace("127.0.0.1:ALIYUN", &self.aliyun.to_string())
+            .replace("127.0.0.1:HUAWEI", &self.huawei.to_string())
+    }
+
+    fn where_to_look(&self, address: SocketAddr) -> String {
+        let Self { tencent, aliyun, huawei } = self;
+        let port = address.port();
+        let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+        format!(
+            "cloud-task-exporter {version}: demo with three simulated clouds; stop with Ctrl-C\n\n\
+             metrics   http://{host}:{port}/metrics\n\
+             page      http://{host}:{port}/\n\
+             tencent   http://{tencent}   region {}   secret_id {}   secret_key {}\n\
+             aliyun    http://{aliyun}   region {}   access_key_id {}   access_key_secret {}\n\
+             huawei    http://{huawei}   region {}   access_key {}   secret_key {}   project_id {}\n\n",
+            tencent::REGION,
+            tencent::SECRET_ID,
+            tencent::SECRET_KEY,
+            aliyun::REGION,
+            aliyun::ACCESS_KEY_ID,
+            aliyun::ACCESS_KEY_SECRET,
+            huawei::REGION,
+            huawei::ACCESS_KEY,
+            huawei::SECRET_KEY,
+            huawei::PROJECT_ID,
+            version = super::VERSION,
+        )
+    }
+}

@@ -1,0 +1,124 @@
+//! Wires the parts and decides in which order they start and stop.
+//!
+//! Nothing is decided here about tasks, clouds or metrics.
+
+mod demo;
+mod source;
+
+pub use demo::run as run_demo;
+
+use crate::clock;
+use crate::cloud::{Account, Shared};
+use crate::config::Config;
+use crate::metrics::Own;
+use crate::model::Observe;
+use crate::poll::Loop;
+use crate::server::{self, Limits};
+use crate::store::{Rules, Store};
+use anyhow::Context;
+use source::Known;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The version that runs.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The revision it was built from, where the build was told.
+pub const REVISION: &str = match option_env!("CLOUD_TASK_EXPORTER_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// Everything has ended so long after it was asked to stop, or is cut off.
+const GRACE: Duration = Duration::from_secs(12);
+
+/// Listens on the first of these hosts and ports that can be listened on.
+///
+/// # Errors
+/// When none can: why the first one cannot.
+pub async fn listen(candidates: &[(String, u16)]) -> anyhow::Result<TcpListener> {
+    let mut first = None;
+    for (host, port) in candidates {
+        match TcpListener::bind((host.as_str(), *port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                first.get_or_insert_with(|| anyhow::Error::new(error).context(format!("cannot listen on {host}:{port}")));
+            }
+        }
+    }
+    Err(first.unwrap_or_else(|| anyhow::anyhow!("no address to listen on")))
+}
+
+/// Polls what the config names and serves it on `listener` until `stop`.
+///
+/// # Errors
+/// When an account cannot be set up.
+pub async fn run(config: Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let now = clock::now();
+    let own = Arc::new(Own::new().context("the exporter's own metrics cannot be set up")?);
+    own.set_build(VERSION, REVISION);
+    let store = Arc::new(Store::new(rules(&config), Arc::clone(&own), now));
+    let tracker = TaskTracker::new();
+    let mut lags = Vec::new();
+    for account in build_accounts(config, &own)? {
+        let key = account.key.clone();
+        let polling = Loop::new(account, Arc::clone(&store), Arc::clone(&own) as Arc<dyn Observe>);
+        lags.push((key, polling.lag()));
+        tracker.spawn(polling.run(stop.clone()));
+    }
+    own.config_taken(now);
+    let address = listener.local_addr().context("the listening address is not known")?;
+    tracing::info!(version = VERSION, revision = REVISION, accounts = lags.len(), %address, "serving");
+    let source = Arc::new(Known { store, own, lags });
+    tracker.spawn(server::serve(listener, source, Limits::default(), stop.clone()));
+    stop.cancelled().await;
+    drain(&tracker).await;
+    Ok(())
+}
+
+/// Completes when the process is asked to stop.
+///
+/// # Errors
+/// When the system does not let us hear of it.
+pub fn stop_on_signals(tracker: &TaskTracker) -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
+    let stopping = stop.clone();
+    tracker.spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = stopping.cancelled() => return,
+        };
+        tracing::info!(signal = name, "stopping");
+        stopping.cancel();
+    });
+    Ok(stop)
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        stale_after: config.poll.stale_after,
+        not_found_grace: config.poll.not_found_grace,
+        final_recheck: config.poll.final_recheck,
+        instance_histograms: config.metrics.instance_histograms,
+        series_limit: config.metrics.series_limit,
+    }
+}
+
+fn build_accounts(config: Config, own: &Arc<Own>) -> anyhow::Result<Vec<Account>> {
+    let shared = Shared::new(Arc::clone(own) as Arc<dyn Observe>)?;
+    let accounts = config.accounts.into_iter().map(|prepared| prepared.build(&shared));
+    accounts.collect::<Result<_, _>>().context("an account cannot be set up")
+}
+
+async fn drain(tracker: &TaskTracker) {
+    tracker.close();
+    if tokio::time::timeout(GRACE, tracker.wait()).await.is_err() {
+        tracing::warn!("not everything ended in time; stopping all the same");
+    }
+}

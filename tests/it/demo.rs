@@ -1,0 +1,33 @@
+//! The demo as a stranger meets it: one command, three clouds, live tasks.
+
+use crate::harness::{Exporter, binary, eventually};
+
+fn demo() -> Exporter {
+    let mut command = binary();
+    command.arg("demo");
+    Exporter::start(command)
+}
+
+#[test]
+fn it_shows_live_tasks_of_three_providers_and_stops_cleanly() {
+    let exporter = demo();
+    for provider in ["tencent", "aliyun", "huawei"] {
+        let provider = format!("provider=\"{provider}\"");
+        eventually(&format!("a running task of {provider}"), || {
+            let text = exporter.metrics();
+            let live = |line: &&str| {
+                line.starts_with("cloud_task_phase{") && line.contains(&provider) && line.contains("\"running\"} 1")
+            };
+            text.lines().find(live).map(|_| ())
+        });
+    }
+    eventually("ready", || (exporter.get("/-/ready").0 == 200).then_some(()));
+    let failures: Vec<String> = exporter
+        .metrics()
+        .lines()
+        .filter(|line| line.starts_with("cloud_task_exporter_poll_failures_total") && !line.ends_with(" 0"))
+        .map(str::to_owned)
+        .collect();
+    assert!(failures.is_empty(), "nothing goes wrong between the exporter and the simulated clouds: {failures:#?}");
+    assert_eq!(exporter.terminate(), Some(0));
+}
