@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Request;
 use serde::de::DeserializeOwned;
 
-/// Rows of a page of a list. The vendor documents 100 as the most for a sister of these actions, and its own tool asks so.
+/// Rows of a page of a list: the most the vendor documents for a sister of these actions, and what its own tool asks.
 pub(super) const PAGE_SIZE: usize = 100;
 
 /// Where an account is asked, and with what.
@@ -92,8 +92,7 @@ impl Call for DescribeClustersV1<'_> {
     fn request(&self, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
         let path = canonical_path(&["api", "v1", "clusters"]);
         let (page, size) = (self.page.to_string(), PAGE_SIZE.to_string());
-        let query =
-            &[("region_id", self.region), ("page_number", page.as_str()), ("page_size", size.as_str())];
+        let query = &[("region_id", self.region), ("page_number", page.as_str()), ("page_size", size.as_str())];
         self.access.sign(&Question { action: Self::API, path, query }, stamp)
     }
 

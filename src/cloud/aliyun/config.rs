@@ -28,7 +28,7 @@ pub struct Section {
     account: Option<AccountName>,
     /// The region of its clusters, such as cn-hangzhou.
     region: Option<RegionName>,
-    /// Address of the API. Default: https://cs.REGION.aliyuncs.com
+    /// Address of the API. Default: `https://cs.REGION.aliyuncs.com`
     endpoint: Option<Endpoint>,
     /// Requests per second for each API action. Default: 5 for tasks, 2 for lists.
     rate_limit: Option<RateLimit>,
@@ -107,9 +107,8 @@ impl Section {
         };
         let common = Common::check(fields, PROVIDER, "cn-hangzhou", defaults, report);
         let key = defaults.environment.clone().and_then(|environment| read_key(self.credentials, &environment, report));
-        let targets = list("targets", self.targets, report, |report, target| {
-            target.check(common.as_ref(), defaults, report)
-        });
+        let targets =
+            list("targets", self.targets, report, |report, target| target.check(common.as_ref(), defaults, report));
         let found = list("discover", self.discover, report, |report, discover| discover.check(common.as_ref(), report));
         let common = common?;
         let endpoint = match self.endpoint {
@@ -138,7 +137,8 @@ impl DiscoverSection {
         let clusters = self.clusters.map(|clusters| {
             list("clusters", Some(clusters), report, |report, cluster| {
                 if let Some(flaw) = flaw_of_id(&cluster) {
-                    report.mistake(format!("the cluster id {flaw}; expected one such as c78592bfe92244365b3c3ad47f1de"));
+                    let example = "c78592bfe92244365b3c3ad47f1de";
+                    report.mistake(format!("the cluster id {flaw}; expected one such as {example}"));
                 }
                 Some(cluster.into())
             })
@@ -283,8 +283,7 @@ mod tests {
             "discover": [{"clusters": []}, {"clusters": ["c1", ".."], "max_age": "0s", "limit": 0}],
         });
         let (_, mistakes) = check(section, Some(KEY));
-        let places: Vec<&str> =
-            mistakes.iter().map(|mistake| mistake.split_once(": ").unwrap_or_default().0).collect();
+        let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.split_once(": ").unwrap_or_default().0).collect();
         let expected = [
             "credentials.access_key_id",
             "credentials",

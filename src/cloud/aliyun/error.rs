@@ -1,8 +1,8 @@
 //! What an answer that is no good answer means: the vendor's codes, from the top of one table to its end.
 //!
-//! Codes decide, not statuses: a throttle comes as 400, an unknown key as 404. Messages about credentials are never copied:
-//! the vendor repeats in them what was signed, tokens and all.
-//! Facts: the error center of the API CS (error-center.aliyun.com/status/product/CS) and issues of the vendor's clients.
+//! Codes decide, not statuses: a throttle comes as 400, an unknown key as 404. Messages about credentials are never
+//! copied: the vendor repeats in them what was signed, tokens and all.
+//! Facts: the error center of the API CS (error-center.aliyun.com/status/product/CS), issues of the vendor's clients.
 
 use crate::cloud::{Answer, Error, Retry};
 use crate::model::Reason;
@@ -103,7 +103,8 @@ fn unserved(fault: &Fault) -> Option<Error> {
     let is_route = code.starts_with("InvalidAction")
         || matches!(code, "InvalidApi.NotFound" | "InvalidVersion" | "NoSuchVersion" | "UnsupportedHTTPMethod");
     is_route.then(|| {
-        Error::new(Reason::Rejected, "there is no such API at this endpoint; expected one such as https://cs.<region>.aliyuncs.com")
+        let message = "no such API at this endpoint; expected one such as https://cs.cn-hangzhou.aliyuncs.com";
+        Error::new(Reason::Rejected, message)
     })
 }
 
@@ -116,11 +117,7 @@ fn missing(status: StatusCode, fault: &Fault) -> Option<Error> {
     let code = code.strip_prefix("error").unwrap_or(&code);
     let by_code = code.starts_with("task") && code.ends_with("notfound");
     let by_message = matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND)
-        && fault
-            .message
-            .to_ascii_lowercase()
-            .split_once("task ")
-            .is_some_and(|(_, rest)| rest.contains(" not found"));
+        && fault.message.to_ascii_lowercase().split_once("task ").is_some_and(|(_, rest)| rest.contains(" not found"));
     (by_code || by_message).then(|| Error::new(Reason::NotFound, "the cloud does not know the task"))
 }
 
@@ -133,7 +130,11 @@ fn broken(status: StatusCode, fault: &Fault) -> Option<Error> {
 /// Status and message of an error that has nothing to do with credentials.
 fn said(status: StatusCode, fault: &Fault) -> String {
     let status = status.as_u16();
-    if fault.message.is_empty() { format!("HTTP status {status}") } else { format!("{} (HTTP {status})", fault.message) }
+    if fault.message.is_empty() {
+        format!("HTTP status {status}")
+    } else {
+        format!("{} (HTTP {status})", fault.message)
+    }
 }
 
 fn contains(text: &str, lower_case: &str) -> bool {
@@ -195,15 +196,13 @@ mod tests {
     use http::{HeaderMap, HeaderName};
 
     fn answer(status: u16, body: &str, headers: &[(&'static str, &str)]) -> Answer {
-        let headers: HeaderMap = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
-            .collect();
+        let headers: HeaderMap =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
         Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::from(body.to_owned()) }
     }
 
     fn gateway(status: u16, code: &str, message: &str) -> Error {
-        let body = serde_json::json!({"RequestId": "r", "HostId": "h", "Code": code, "Message": message, "Recommend": "u"});
+        let body = serde_json::json!({"RequestId": "r", "HostId": "h", "Code": code, "Message": message});
         classify(&answer(status, &body.to_string(), &[]), "DescribeTaskInfo")
     }
 
@@ -269,7 +268,9 @@ mod tests {
     #[test]
     fn an_ended_token_is_told_from_a_wrong_one() {
         let by_message = gateway(400, "InvalidParameter", r#"The "SecurityToken.Expired" is not valid"#);
-        for error in [gateway(400, "InvalidSecurityToken.Expired", ""), gateway(403, "InvalidSecurityToken", ""), by_message] {
+        for error in
+            [gateway(400, "InvalidSecurityToken.Expired", ""), gateway(403, "InvalidSecurityToken", ""), by_message]
+        {
             assert!(error.is_stale_token() && error.stops_account(), "{error}");
             assert_eq!(error.reason(), Reason::Denied);
         }
@@ -289,7 +290,7 @@ mod tests {
             "StatusForbidden: the access key lacks a permission; allow cs:DescribeTaskInfo in its RAM policy"
         );
         let error = fixture("unavailable.xml", 503, &[]);
-        assert_eq!(error.to_string(), "ServiceUnavailable: The request has failed due to a temporary failure. (HTTP 503)");
+        assert_eq!(error.to_string(), "ServiceUnavailable: The service cannot answer now. (HTTP 503)");
     }
 
     #[test]

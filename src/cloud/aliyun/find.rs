@@ -1,7 +1,7 @@
 //! Discovery: from clusters to the ids of their tasks. It lists; it does not read tasks.
 
 use super::Service;
-use super::api::{DescribeClusterTasks, DescribeClustersV1, flaw_of_id};
+use super::api::{DescribeClusterTasks, DescribeClustersV1, PAGE_SIZE, flaw_of_id};
 use super::normalize::timestamp;
 use super::wire::{ListedCluster, ListedTask, PageInfo};
 use crate::clock;
@@ -106,10 +106,8 @@ impl Discovery {
 impl Wanted {
     /// The ids of the newest tasks that are young enough. A task whose age nobody knows is taken, last of all.
     fn choose(&self, mut tasks: Vec<Found>, now: Timestamp) -> Vec<Box<str>> {
-        let oldest = self
-            .max_age
-            .and_then(|age| SignedDuration::try_from(age).ok())
-            .and_then(|age| now.checked_sub(age).ok());
+        let oldest =
+            self.max_age.and_then(|age| SignedDuration::try_from(age).ok()).and_then(|age| now.checked_sub(age).ok());
         tasks.retain(|task| task.created.is_none_or(|created| oldest.is_none_or(|oldest| created >= oldest)));
         tasks.sort_by(|one, other| other.created.cmp(&one.created).then_with(|| one.task_id.cmp(&other.task_id)));
         tasks.dedup_by(|one, other| one.task_id == other.task_id);
@@ -131,8 +129,9 @@ impl<Item> Default for Pages<Item> {
 }
 
 impl<Item> Pages<Item> {
-    /// Takes a page's rows; whether it was the last. The list ends where its count is reached or a page is empty; without
-    /// a count, where a page brings nothing new. The size of a page is no sign: a server may give less than asked for.
+    /// Takes a page's rows; whether it was the last. The list ends where its count is reached or a page is empty;
+    /// without a count, where a page brings nothing new. The size of a page is no sign: a server may give less
+    /// than asked for.
     fn take(&mut self, rows: impl Iterator<Item = (Box<str>, Item)>, info: Option<&PageInfo>) -> bool {
         let before = self.items.len();
         let mut is_empty = true;
@@ -160,7 +159,8 @@ fn of_region(cluster: &ListedCluster, region: &str) -> Option<Box<str>> {
 }
 
 fn too_long(list: &str) -> Error {
-    Error::new(Reason::Decode, format!("{list} has more than {MAX_PAGES} pages; name fewer clusters, or tasks as targets"))
+    let message = format!("{list} has more than {MAX_PAGES} pages of {PAGE_SIZE}; name its tasks as targets instead");
+    Error::new(Reason::Decode, message)
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(super) fn timestamp(text: &Scalar) -> Option<Timestamp> {
     text.get()?.trim().parse().ok()
 }
 
-/// The phase of a task by the vendor's word. `failed` was the documented word until 2023, `fail` since; both are answered.
+/// The phase of a task by the vendor's word. `failed` was the documented word until 2023, `fail` since; both are met.
 fn phase(word: &str) -> Phase {
     match word.trim().to_ascii_lowercase().as_str() {
         // The documentation once had the misspelt word.

@@ -1,7 +1,7 @@
 //! The signature ACS3-HMAC-SHA256, step by step; pure functions.
 //!
 //! A request is signed in the very form it is sent in: nothing after this file may rewrite its path or query.
-//! Facts: "Request syntax and signature method V3" of the OpenAPI documentation (help.aliyun.com/document_detail/2593177).
+//! Facts: <https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature>
 
 use crate::cloud::digest::{hmac_sha256, sha256_hex};
 use crate::cloud::settings::Endpoint;
@@ -67,13 +67,7 @@ impl Question<'_> {
     }
 
     /// The headers the documentation asks to sign. Not `accept` and `user-agent`: proxies may rewrite them.
-    fn fields<'b>(
-        &self,
-        endpoint: &'b Endpoint,
-        key: &'b Key,
-        stamp: &'b Stamp,
-        payload: &'b str,
-    ) -> Vec<(&'static str, String)> {
+    fn fields(&self, endpoint: &Endpoint, key: &Key, stamp: &Stamp, payload: &str) -> Vec<(&'static str, String)> {
         let mut fields = vec![
             ("host", endpoint.authority().to_owned()),
             ("x-acs-action", self.action.to_owned()),
@@ -111,8 +105,8 @@ pub fn canonical_query<Text: AsRef<str>>(parameters: &[(Text, Text)]) -> String 
     pairs.join("&")
 }
 
-/// Header fields as they are signed: names in lower case and in order, values trimmed, several values of one name sorted
-/// and joined by commas.
+/// Header fields as they are signed: names in lower case and in order, values trimmed, several values of one name
+/// sorted and joined by commas.
 pub fn canonical_fields<Name: AsRef<str>, Value: AsRef<str>>(
     fields: impl IntoIterator<Item = (Name, Value)>,
 ) -> BTreeMap<String, String> {
@@ -203,6 +197,9 @@ mod tests {
         std::fs::read_to_string(folder().join(case).join(file)).unwrap()
     }
 
+    /// `published` stands in the vendor's documentation of the signature. The others hold made-up values; what they
+    /// expect is what Python's standard library computes and, but for `odd-characters`, what the official SDK
+    /// (alibabacloud-tea-openapi 0.4.6) does.
     #[test]
     fn every_step_of_every_vector() {
         let cases: Vec<String> = std::fs::read_dir(folder())

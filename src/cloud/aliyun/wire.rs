@@ -1,7 +1,7 @@
 //! The vendor's answers, letter by letter, as far as they are read; no judgement.
 //!
-//! Lenient where the vendor is: every field may be missing or null, a scalar may be a string or a number, unknown keys are
-//! nobody's business. A wrong shape is an error that names the field.
+//! Lenient where the vendor is: every field may be missing or null, a scalar may be a string or a number, unknown keys
+//! are nobody's business. A wrong shape is an error that names the field.
 //! Facts: DescribeTaskInfo, DescribeClusterTasks and DescribeClustersV1 of the API CS 2015-12-15 and its SDKs.
 
 use crate::cloud::{Answer, Error};
@@ -173,7 +173,11 @@ mod tests {
     use bytes::Bytes;
 
     fn task(body: &str) -> Result<TaskInfo, Error> {
-        read(&Answer { status: http::StatusCode::OK, headers: http::HeaderMap::new(), body: Bytes::from(body.to_owned()) })
+        read(&Answer {
+            status: http::StatusCode::OK,
+            headers: http::HeaderMap::new(),
+            body: Bytes::from(body.to_owned()),
+        })
     }
 
     #[test]

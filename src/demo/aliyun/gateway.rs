@@ -1,4 +1,4 @@
-//! The gateway in front of the simulated service: address, signature, clock, nonce and quota, as strict as the vendor's.
+//! The gateway before the simulated service: address, signature, clock, nonce and quota, as strict as the vendor's.
 
 use super::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, pairs};
 use crate::cloud::aliyun::sign::{
