@@ -29,7 +29,8 @@ fn task(number: usize) -> Task {
     for seconds in [20.0, 30.5, 70.25] {
         durations.observe(seconds);
     }
-    let states = ["submitted", "pending", "runnable", "starting", "running", "succeeded", "failed", "failed_interrupted"];
+    let states =
+        ["submitted", "pending", "runnable", "starting", "running", "succeeded", "failed", "failed_interrupted"];
     Task {
         phase: Phase::Running,
         is_final: false,

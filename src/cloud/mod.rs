@@ -1,4 +1,4 @@
-//! From a task id to a [`Task`](crate::model::Task): what every cloud has in common, and the list of clouds.
+//! From a task id to a [`Task`]: what every cloud has in common, and the list of clouds.
 //!
 //! A cloud is one folder here. One cloud never uses another; what two of them need stands beside this file.
 
@@ -58,8 +58,6 @@ pub struct Finder {
 pub struct Account {
     /// Which account.
     pub key: AccountKey,
-    /// The cloud's region.
-    pub cloud_region: Arc<str>,
     /// How to read its tasks.
     pub cloud: Arc<dyn Cloud>,
     /// The tasks the config names.
@@ -68,6 +66,15 @@ pub struct Account {
     pub finders: Vec<Finder>,
     /// How many of its polls may be under way at once.
     pub concurrency: usize,
+}
+
+impl Account {
+    /// The cloud's region: every target and every template of the account has it.
+    pub fn cloud_region(&self) -> Arc<str> {
+        let templates = self.finders.iter().map(|finder| &finder.template);
+        let target = self.targets.iter().chain(templates).next();
+        target.map_or_else(|| "".into(), |target| Arc::clone(&target.cloud_region))
+    }
 }
 
 /// An account whose settings are checked: all that is left is to set it up.
@@ -82,13 +89,12 @@ pub trait Prepared: Send + fmt::Debug {
     fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error>;
 }
 
-/// The list of clouds. To support another: add its folder here and its name where this macro is defined.
+pub mod aliyun;
+pub mod huawei;
+pub mod tencent;
+
+/// The list of clouds, for those who do something for each: to support another, add its folder above and its name here.
 macro_rules! with_clouds {
     ($($callback:tt)*) => { $($callback)* ! { aliyun, huawei, tencent } };
 }
 pub(crate) use with_clouds;
-
-macro_rules! modules {
-    ($($name:ident),*) => { $(pub mod $name;)* };
-}
-with_clouds!(modules);

@@ -61,7 +61,7 @@ impl Loop {
     pub fn new(account: Account, store: Arc<Store>, observe: Arc<dyn Observe>) -> Self {
         let now = Instant::now();
         let mut queue = Queue::default();
-        store.add_account(&account.key, &account.cloud_region);
+        store.add_account(&account.key, &account.cloud_region());
         for target in &account.targets {
             let target = Arc::new(target.clone());
             if store.add(&target) {
