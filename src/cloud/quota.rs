@@ -16,6 +16,8 @@ const RECOVERY: f64 = 0.02;
 /// The first pause after a throttle without an instruction; doubled each time until a good answer.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// No wish of a cloud stops an account for longer.
+const LONGEST_WISH: Duration = Duration::from_mins(10);
 
 /// The quota of one account.
 #[derive(Debug)]
@@ -70,7 +72,8 @@ impl Quota {
             return until - now;
         }
         let doubled = FIRST_PAUSE.saturating_mul(1 << state.throttles_in_a_row.min(16));
-        let pause = asked_for.unwrap_or_else(|| doubled.min(LONGEST_PAUSE).mul_f64(0.5 + jitter / 2.0));
+        let wish = asked_for.map(|wish| wish.min(LONGEST_WISH));
+        let pause = wish.unwrap_or_else(|| doubled.min(LONGEST_PAUSE).mul_f64(0.5 + jitter / 2.0));
         let until = now + pause;
         state.throttles_in_a_row = state.throttles_in_a_row.saturating_add(1);
         state.share = (state.share / 2.0).max(SLOWEST);
@@ -138,6 +141,7 @@ mod tests {
         let start = Instant::now();
         let pause = quota.throttled(start, Some(Duration::from_secs(3)), 0.0);
         assert_eq!(pause, Duration::from_secs(3));
+        assert_eq!(Quota::new(None).throttled(start, Some(Duration::MAX), 0.0), LONGEST_WISH);
         // A second one from the same volley does not slow us twice.
         quota.throttled(start, Some(Duration::from_secs(9)), 0.0);
         quota.acquire("DescribeJob", 2.0).await;
