@@ -5,4 +5,5 @@
 pub mod clock;
 pub mod cloud;
 pub mod demo;
+pub mod metrics;
 pub mod model;
