@@ -7,3 +7,4 @@ pub mod cloud;
 pub mod demo;
 pub mod metrics;
 pub mod model;
+pub mod telemetry;
