@@ -7,4 +7,5 @@ pub mod cloud;
 pub mod demo;
 pub mod metrics;
 pub mod model;
+pub mod server;
 pub mod telemetry;
