@@ -63,8 +63,8 @@ mod tests {
         #[test]
         fn frames_are_the_pieces(sizes in prop::collection::vec(0usize..3 * FRAME, 0..8), small in 0usize..300) {
             let sizes = sizes.into_iter().chain(std::iter::repeat_n(7, small));
-            let pieces: Vec<Bytes> =
-                sizes.enumerate().map(|(index, size)| Bytes::from(vec![u8::try_from(index % 251).unwrap(); size])).collect();
+            let piece = |(index, size)| Bytes::from(vec![u8::try_from(index % 251_usize).unwrap(); size]);
+            let pieces: Vec<Bytes> = sizes.enumerate().map(piece).collect();
             let frames: Vec<Bytes> =
                 Frames { pieces: pieces.clone().into_iter().fuse(), rest: Bytes::new() }.collect();
             prop_assert!(frames.concat() == pieces.concat());

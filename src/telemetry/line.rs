@@ -144,8 +144,10 @@ fn write_text(writer: &mut impl Write, text: &str) -> fmt::Result {
     writer.write_char('"')
 }
 
-/// Characters that end a line, or change how it looks on a terminal without being seen. All have four hexadecimal digits.
+/// Characters that end a line, or change how it looks on a terminal without being seen; none needs more than four
+/// hexadecimal digits.
 fn is_hidden(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
