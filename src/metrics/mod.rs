@@ -12,6 +12,6 @@ mod write;
 
 pub use body::{Body, Series, Snapshot};
 pub use fleet::{Census, Fleet, Group};
-pub use format::Format;
+pub use format::{Format, negotiate};
 pub use own::Own;
 pub use task::{Sheet, identity};

@@ -1,0 +1,161 @@
+//! From a request to its answer: which route, which method, which headers.
+//!
+//! It knows nothing of connections, and reads no request body.
+
+use super::fair::{BoxError, Fair};
+use super::source::Source;
+use super::{page, scrape};
+use crate::clock;
+use crate::metrics::{Format, negotiate};
+use crate::model::AccountKey;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+
+type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// On every answer: nothing of ours is kept, guessed at, framed, or loads anything from elsewhere.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (CACHE_CONTROL, "no-store"),
+    (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+const CONTENT_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+#[derive(Clone, Copy, Debug)]
+enum Route {
+    Landing,
+    Metrics,
+    Healthy,
+    Ready,
+}
+
+const ROUTES: [(&str, Route); 4] =
+    [("/", Route::Landing), ("/metrics", Route::Metrics), ("/-/healthy", Route::Healthy), ("/-/ready", Route::Ready)];
+
+/// Answers requests out of a source.
+pub(super) struct Routes {
+    source: Arc<dyn Source>,
+    scrapes: Arc<Semaphore>,
+    scrape_wait: Duration,
+}
+
+impl Routes {
+    /// At most `scrapes` answers to scrapes are under way at a time; a further one waits for `scrape_wait`.
+    pub(super) fn new(source: Arc<dyn Source>, scrapes: usize, scrape_wait: Duration) -> Arc<Self> {
+        Arc::new(Self { source, scrapes: Arc::new(Semaphore::new(scrapes)), scrape_wait })
+    }
+
+    /// As a service: with compression, and with every body taking turns with those of other connections.
+    pub(super) fn service<B: Send + 'static>(
+        self: &Arc<Self>,
+    ) -> impl Service<Request<B>, Response = Response<Fair>, Error = Infallible, Future: Send> + Clone + Send {
+        let routes = Arc::clone(self);
+        let answer = service_fn(move |request: Request<B>| {
+            let routes = Arc::clone(&routes);
+            async move { Ok(routes.answer(&request.into_parts().0).await) }
+        });
+        // A repetitive text gains next to nothing from higher levels.
+        let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
+        ServiceBuilder::new().layer(compression).service(answer).map_response(|response| response.map(Fair::new))
+    }
+
+    /// A request's body is dropped unread. A HEAD is answered like a GET; hyper drops the answer's body.
+    async fn answer(&self, request: &Parts) -> Answer {
+        let path = request.uri.path();
+        let Some((_, route)) = ROUTES.into_iter().find(|(known, _)| *known == path) else {
+            return text(StatusCode::NOT_FOUND, not_found());
+        };
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed here\n");
+            return with(refusal, ALLOW, "GET, HEAD");
+        }
+        match route {
+            Route::Landing => self.landing(),
+            Route::Metrics => self.metrics(&request.headers).await,
+            Route::Healthy => text(StatusCode::OK, "cloud-task-exporter is healthy\n"),
+            Route::Ready => self.ready(),
+        }
+    }
+
+    fn landing(&self) -> Answer {
+        let now = clock::now();
+        match page::landing(&self.source.overview(now), now) {
+            Ok(page) => answer(StatusCode::OK, HTML, Full::from(page).map_err(Into::into).boxed_unsync()),
+            Err(error) => {
+                tracing::error!(%error, "the landing page cannot be rendered");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n")
+            }
+        }
+    }
+
+    /// A running scrape holds on to what it shows until its reader is done, so their number is bounded; a prompt
+    /// refusal tells the scraper more than a connection that hangs.
+    async fn metrics(&self, headers: &HeaderMap) -> Answer {
+        let Ok(Ok(place)) = timeout(self.scrape_wait, Arc::clone(&self.scrapes).acquire_owned()).await else {
+            let refusal = text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes are under way\n");
+            return with(refusal, RETRY_AFTER, "10");
+        };
+        let format = accepted(headers);
+        let body = scrape::body(self.source.scrape(format), place).boxed_unsync();
+        with(answer(StatusCode::OK, format.content_type(), body), VARY, "Accept, Accept-Encoding")
+    }
+
+    fn ready(&self) -> Answer {
+        let unpolled = self.source.unpolled_accounts();
+        if unpolled.is_empty() {
+            return text(StatusCode::OK, "cloud-task-exporter is ready\n");
+        }
+        let names: Vec<String> =
+            unpolled.iter().map(|AccountKey { provider, account }| format!("{provider}/{account}")).collect();
+        let reason = format!("cloud-task-exporter is not ready: no poll has ended yet of {}\n", names.join(", "));
+        text(StatusCode::SERVICE_UNAVAILABLE, reason)
+    }
+}
+
+/// A request may spread its list over several headers of the name.
+fn accepted(headers: &HeaderMap) -> Format {
+    let values: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    negotiate(Some(&values.join(",")))
+}
+
+fn not_found() -> String {
+    format!("not found; there are {}\n", ROUTES.map(|(path, _)| path).join(", "))
+}
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    answer(status, TEXT, Full::new(text.into()).map_err(Into::into).boxed_unsync())
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: UnsyncBoxBody<Bytes, BoxError>) -> Answer {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    for (name, value) in HEADERS {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    with(answer, CONTENT_TYPE, content_type)
+}
+
+fn with(mut answer: Answer, name: HeaderName, value: &'static str) -> Answer {
+    answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    answer
+}
