@@ -2,7 +2,9 @@
 //! Huawei Cloud CCE.
 #![doc = ""]
 
+pub mod cli;
 pub mod clock;
 pub mod cloud;
+pub mod config;
 pub mod demo;
 pub mod model;
