@@ -3,7 +3,8 @@
 
 use regex::Regex;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,7 @@ const MAX_TEXT: usize = 128;
 const MAX_INTERVAL: Duration = Duration::from_hours(366 * 24);
 
 /// A length of time such as `30s`, `1m 30s` or `7d`; zero where the field says it may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "String", description = "A length of time such as 30s, 10m or 7d.")]
 pub struct Interval(pub Duration);
 
@@ -22,22 +22,57 @@ impl TryFrom<String> for Interval {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let example = "expected a length of time such as 30s, 10m, 1h or 7d";
         if text == "0" {
             return Ok(Self(Duration::ZERO));
         }
-        let duration = humantime::parse_duration(&text).map_err(|error| format!("{text:?}: {error}; {example}"))?;
+        let duration =
+            humantime::parse_duration(&text).map_err(|_| format!("{text:?} does not do; {INTERVAL_EXAMPLE}"))?;
         if duration > MAX_INTERVAL {
-            return Err(format!("{text:?} is longer than a year; {example}"));
+            return Err(format!("{text:?} is longer than a year; {INTERVAL_EXAMPLE}"));
         }
         Ok(Self(duration))
+    }
+}
+
+const INTERVAL_EXAMPLE: &str = "expected a length of time with its unit, such as 30s, 10m, 1h or 7d";
+
+impl<'de> Deserialize<'de> for Interval {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(IntervalVisitor)
+    }
+}
+
+/// A number has its own error: whoever writes `30` would not learn from "expected a text" that a unit is missing.
+struct IntervalVisitor;
+
+impl Visitor<'_> for IntervalVisitor {
+    type Value = Interval;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a length of time such as 30s")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Interval, E> {
+        Interval::try_from(text.to_owned()).map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Interval, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Interval, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Interval, E> {
+        self.visit_str(&number.to_string())
     }
 }
 
 macro_rules! text_value {
     ($(#[$attribute:meta])* $name:ident, $check:expr) => {
         $(#[$attribute])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, JsonSchema)]
         #[serde(try_from = "String")]
         #[schemars(with = "String")]
         pub struct $name(pub Arc<str>);
@@ -135,7 +170,7 @@ fn short_text(text: &str, example: &str) -> Result<(), String> {
 }
 
 /// Requests per second, more than zero.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
 #[schemars(with = "f64", description = "Requests per second for each API action, such as 2 or 0.5.")]
 pub struct RateLimit(pub f64);
@@ -153,7 +188,7 @@ impl TryFrom<f64> for RateLimit {
 }
 
 /// A regular expression.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", description = "A regular expression (RE2 syntax), such as ^etl-")]
 pub struct Pattern(pub Regex);

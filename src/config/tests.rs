@@ -1,0 +1,239 @@
+//! The whole way from a text to its mistakes.
+
+use super::*;
+use crate::cli;
+use crate::cloud::settings::SecretRef;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+const EXAMPLE: &str = include_str!("../../config/cloud-task-exporter.yaml");
+
+/// Each bad file of the folder, beside what `check-config` says of it.
+#[test]
+fn every_bad_file_has_its_words() {
+    let entries = std::fs::read_dir("tests/data/config").unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|name| name == "yaml")).collect();
+    assert!(files.len() > 20, "{files:?}");
+    for path in files {
+        let exit = cli::check_config(&path);
+        let expected = std::fs::read_to_string(path.with_extension("txt")).unwrap();
+        assert_eq!(exit.text, expected, "{}", path.display());
+        assert_eq!(exit.code, cli::USAGE, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_has_no_line() {
+    let exit = cli::check_config(Path::new("tests/data/config/no-such-file.yaml"));
+    assert_eq!(exit.code, cli::USAGE);
+    let begin = "tests/data/config/no-such-file.yaml: the config file cannot be read: No such file";
+    assert!(exit.text.starts_with(begin), "{}", exit.text);
+}
+
+#[test]
+fn too_many_mistakes_are_cut_and_it_is_said() {
+    let lines: Vec<String> = (0..=typed::MOST).map(|index| format!("key{index}: x")).collect();
+    let mistakes = load(&lines.join("\n"), "x.yaml", None).unwrap_err();
+    assert_eq!(mistakes.as_slice().len(), typed::MOST);
+    assert!(mistakes.to_string().ends_with("x.yaml: more mistakes may follow; these are the first 100"));
+}
+
+/// The mistakes of a text of a toy type, which has secrets.
+fn toy_mistakes(text: &str) -> String {
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Toy {
+        credentials: Option<Credentials>,
+    }
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Credentials {
+        secret_key: Option<SecretRef>,
+    }
+    match Document::read(text) {
+        Err(unreadable) => Mistakes::of_text("x.yaml", text, unreadable).to_string(),
+        Ok(Document { value, mut found }) => {
+            found.extend(typed::read::<Toy>(value).found);
+            Mistakes::locate("x.yaml", text, &found).to_string()
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_never_shown() {
+    for secret in ["Hunter2", "12345678", "-12345678", "1234.5678", "99999999999999999999", "\"Hun ter2\""] {
+        for shape in [
+            "S",
+            "[S]",
+            "{S}",
+            "{S: S}",
+            "{? S}",
+            "{secret_key: S}",
+            "{secret_key: [S]}",
+            "{secret_key: {S}}",
+            "{secret_key: {S: S}}",
+            "{secret_key: {env: [S]}}",
+            "{secret_key: {value: S}}",
+            "{secret_key: {env: X, S: S}}",
+            "{secret_key: !env S}",
+            "{secret_key: !!int S}",
+            "!!bool S",
+            "{secret_key: &S S, S: *S}",
+            "{secret_key: S, secret_key: S}",
+            "{secret_kye: S}",
+            "{secret_key: \"S}",
+            "{secret_key: S",
+            "S: S: S",
+            "{secret_key: *S}",
+            "{<<: S}",
+            "{S: 1, S: 2}",
+            "|\n S\n S",
+        ] {
+            let text = format!("credentials: {}\n", shape.replace('S', secret));
+            let told = toy_mistakes(&text);
+            assert!(told.starts_with("x.yaml:"), "{text}");
+            let bare = secret.trim_matches(['"', '-']);
+            assert!(!told.contains(bare), "{text}{told}");
+        }
+    }
+    assert_eq!(
+        toy_mistakes("credentials: {secret_key: Hunter2}"),
+        "x.yaml:1:27: credentials.secret_key: a secret does not belong in the file; write {env: NAME} or {file: PATH} \
+         instead"
+    );
+}
+
+/// The example without the clouds, whose sections are tested with them.
+fn own_part_of_example() -> &'static str {
+    EXAMPLE.split("# Tencent Cloud Batch.").next().unwrap()
+}
+
+#[test]
+fn the_example_states_the_defaults() {
+    let value = Document::read(own_part_of_example()).unwrap().value;
+    let typed = typed::read::<File>(value);
+    assert_eq!(typed.found, []);
+    let (mut report, mut odd) = (Report::default(), Report::default());
+    let config = typed.value.unwrap().check(None, &mut report, &mut odd);
+    assert_eq!((config.poll, config.metrics), (Poll::default(), Metrics::default()));
+    assert!(odd.is_clean());
+    let mistakes: Vec<String> = report.into_mistakes().iter().map(ToString::to_string).collect();
+    assert_eq!(mistakes, ["no account; add a list of them under `aliyun`, `huawei`, `tencent`"]);
+}
+
+#[test]
+fn a_state_path_is_a_warning() {
+    let value = Document::read("state: {path: /x}").unwrap().value;
+    let (mut report, mut odd) = (Report::default(), Report::default());
+    typed::read::<File>(value).value.unwrap().check(None, &mut report, &mut odd);
+    let odd: Vec<String> = odd.into_mistakes().iter().map(ToString::to_string).collect();
+    assert_eq!(odd, ["state.path: not used by this version: counters begin at zero whenever the exporter starts"]);
+}
+
+/// The schema of what belongs to no cloud.
+#[test]
+fn the_schema_of_the_general_settings() {
+    let mut schema = schema();
+    let clouds = ["aliyun", "huawei", "tencent"];
+    let properties = schema["properties"].as_object_mut().unwrap();
+    properties.retain(|name, _| !clouds.contains(&name.as_str()));
+    let definitions = schema["$defs"].as_object_mut().unwrap();
+    definitions.retain(|name, _| ["Interval", "LabelValue", "Metrics", "Poll", "State"].contains(&name.as_str()));
+    insta::assert_snapshot!(format!("{schema:#}"));
+}
+
+#[test]
+fn the_schema_describes_every_setting_and_allows_no_other() {
+    let schema = schema();
+    let definitions = schema["$defs"].as_object().unwrap();
+    for (name, object) in definitions.iter().chain([(&"File".to_owned(), &schema)]) {
+        let Some(properties) = object.get("properties").and_then(|properties| properties.as_object()) else {
+            continue;
+        };
+        assert_eq!(object["additionalProperties"], false, "{name}");
+        for (key, property) in properties {
+            assert!(property.get("description").is_some() || !name_is_ours(name), "{name}.{key}");
+        }
+    }
+}
+
+/// Placeholders of clouds have no descriptions.
+fn name_is_ours(name: &str) -> bool {
+    !name.starts_with("Section")
+}
+
+/// A text near to a config: the example, or words of YAML, with some characters changed.
+fn texts() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "poll:",
+        "labels:",
+        "tencent:",
+        "- ",
+        "interval: 0s",
+        "account: a",
+        "{",
+        "}",
+        "[",
+        "]",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!t ",
+        "!!int ",
+        "? ",
+        ": ",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "---\n",
+        "...\n",
+        "\"",
+        "'",
+        "|\n",
+        "#",
+        "\t",
+        "\r",
+        "é",
+        "\u{85}",
+        "\u{feff}",
+        "\0",
+        "~",
+        "5",
+        "-1e9",
+        "%YAML 1.1\n",
+    ]);
+    let words = prop::collection::vec(word, 0..40).prop_map(|words| words.concat());
+    let edits = prop::collection::vec((any::<Index>(), prop::option::of(any::<char>())), 0..6);
+    let base = prop_oneof![Just(EXAMPLE.to_owned()), words, any::<String>()];
+    (base, edits).prop_map(|(text, edits)| {
+        let mut letters: Vec<char> = text.chars().collect();
+        for (index, letter) in edits {
+            let index = index.index(letters.len() + 1);
+            match letter {
+                Some(letter) => letters.insert(index, letter),
+                None if index < letters.len() => drop(letters.remove(index)),
+                None => {}
+            }
+        }
+        letters.into_iter().collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_text_it_has_a_config_or_mistakes_within_it(text in texts()) {
+        if let Err(mistakes) = load(&text, "x.yaml", None) {
+            prop_assert!(!mistakes.as_slice().is_empty());
+            let lines: Vec<&str> = text.lines().collect();
+            for mistake in mistakes.as_slice() {
+                let (line, column) = mistake.place.unwrap();
+                prop_assert!((1..=lines.len().max(1)).contains(&line), "{mistake:?}");
+                let length = lines.get(line - 1).map_or(0, |line| line.chars().count());
+                prop_assert!((1..=length + 1).contains(&column), "{mistake:?}");
+                prop_assert!(!mistake.text.contains('\n'));
+            }
+        }
+    }
+}
