@@ -4,7 +4,9 @@
 //! The only owner of clap. Never ends the process and never prints; `main` does both.
 
 use crate::config;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use crate::telemetry::{LogFormat, LogLevel};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -73,31 +75,10 @@ pub struct Flags {
         env = "CLOUD_TASK_EXPORTER_LOG_FORMAT",
         hide_env_values = true,
         value_name = "FORMAT",
-        default_value = "logfmt"
+        default_value = "logfmt",
+        value_parser = PossibleValuesParser::new(["logfmt", "json"]).try_map(|word| word.parse::<LogFormat>())
     )]
     pub log_format: LogFormat,
-}
-
-/// Which lines are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    /// Everything
-    Debug,
-    /// What happens
-    Info,
-    /// What someone should know
-    Warn,
-    /// What someone must act on
-    Error,
-}
-
-/// How a line of the log is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Pairs, such as level=info message=listening
-    Logfmt,
-    /// A JSON object on each line
-    Json,
 }
 
 /// Where to listen: a host, which may be left out, and a port.

@@ -20,13 +20,15 @@ fn main() -> ExitCode {
 }
 
 fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
-    telemetry::init(flags.log_level.into(), flags.log_format.into());
+    if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
+        return ended(Err(error.into()));
+    }
     let config = match config::load_file(config_file, Some(Environment::of_process())) {
         Ok(config) => config,
         Err(mistakes) => return finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n") }),
     };
     for warning in config.warnings() {
-        tracing::warn!(%warning, "the config asks for something this version does not do");
+        tracing::warn!(warning = warning.line(&config_file.display().to_string()), "the config asks for something this version does not do");
     }
     ended(block_on(async {
         let listener = app::listen(&flags.listen_address.candidates()).await?;
@@ -37,7 +39,9 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
 }
 
 fn demo(flags: &Flags) -> ExitCode {
-    telemetry::init(flags.log_level.into(), flags.log_format.into());
+    if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
+        return ended(Err(error.into()));
+    }
     ended(block_on(async {
         let listener = app::listen(&flags.listen_address.candidates()).await?;
         let tracker = TaskTracker::new();
