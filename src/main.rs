@@ -28,7 +28,10 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
         Err(mistakes) => return finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n") }),
     };
     for warning in config.warnings() {
-        tracing::warn!(warning = warning.line(&config_file.display().to_string()), "the config asks for something this version does not do");
+        tracing::warn!(
+            warning = warning.line(&config_file.display().to_string()),
+            "the config asks for something this version does not do"
+        );
     }
     ended(block_on(async {
         let listener = app::listen(&flags.listen_address.candidates()).await?;

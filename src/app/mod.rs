@@ -45,7 +45,9 @@ pub async fn listen(candidates: &[(String, u16)]) -> anyhow::Result<TcpListener>
         match TcpListener::bind((host.as_str(), *port)).await {
             Ok(listener) => return Ok(listener),
             Err(error) => {
-                first.get_or_insert_with(|| anyhow::Error::new(error).context(format!("cannot listen on {host}:{port}")));
+                first.get_or_insert_with(|| {
+                    anyhow::Error::new(error).context(format!("cannot listen on {host}:{port}"))
+                });
             }
         }
     }

@@ -3,10 +3,10 @@
 use crate::clock;
 use crate::metrics::{Body, Format, Own};
 use crate::model::AccountKey;
+use crate::model::Phase;
 use crate::schedule::Lag;
 use crate::server::{AccountLine, AccountState, Listing, Overview, Source, TaskLine};
 use crate::store::{AccountRow, Store, TaskRow};
-use crate::model::Phase;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::cmp::Reverse;
@@ -90,9 +90,7 @@ fn stale_line(row: &TaskRow) -> TaskLine {
 
 fn account_line(row: AccountRow) -> AccountLine {
     let state = match row.problem {
-        Some((at, failure)) => {
-            AccountState::Trouble { reason: failure.reason, message: failure.message.into(), at }
-        }
+        Some((at, failure)) => AccountState::Trouble { reason: failure.reason, message: failure.message.into(), at },
         None if row.polled => AccountState::Well,
         None => AccountState::Unpolled,
     };
