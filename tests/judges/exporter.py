@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,13 @@ def default_binary():
     """The release build of this checkout."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     return target / "release" / "cloud-task-exporter"
+
+
+def promtool(*arguments, text=None):
+    """Runs Prometheus's own tool; what it prints and its exit code."""
+    path = shutil.which("promtool") or ROOT / "target" / "promtool" / "usr" / "bin" / "promtool"
+    ended = subprocess.run([path, *arguments], input=text, capture_output=True, text=True, timeout=60)
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 def eventually(what, probe, seconds=60.0, every=0.25):

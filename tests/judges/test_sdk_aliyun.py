@@ -123,16 +123,16 @@ def test_an_unknown_task_is_not_found(client):
 
 
 def test_a_nonce_is_taken_once(client, monkeypatch):
-    nonce = Utils.get_nonce()
-    monkeypatch.setattr(Utils, "get_nonce", staticmethod(lambda: nonce))
-    # Not patiently: a throttled request may have used the nonce up.
-    eventually("a first request is taken", lambda: taken(client), seconds=10)
-    status, code, _ = refusal(client.describe_clusters_v1, models.DescribeClustersV1Request())
+    new_nonce = Utils.get_nonce
+
+    def ask_with_a_new_nonce():
+        nonce = new_nonce()
+        monkeypatch.setattr(Utils, "get_nonce", staticmethod(lambda: nonce))
+        return client.describe_clusters_v1(models.DescribeClustersV1Request())
+
+    assert sdk.patiently(ask_with_a_new_nonce).status_code == 200
+    status, code, _ = refusal(clusters, client)
     assert (status, code) == (400, "SignatureNonceUsed")
-
-
-def taken(client):
-    return client.describe_clusters_v1(models.DescribeClustersV1Request()).status_code == 200
 
 
 @pytest.mark.parametrize("minutes", [-20, 20])
