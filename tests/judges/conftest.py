@@ -1,0 +1,34 @@
+"""One demo for the whole session, and one whose keys may be spoilt."""
+
+import os
+from pathlib import Path
+
+import pytest
+from exporter import Demo, default_binary
+
+# The vendors' SDKs honour proxies; the simulated clouds are on this machine.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--binary", type=Path, default=default_binary(), help="the exporter to judge")
+
+
+@pytest.fixture(scope="session")
+def binary(request):
+    path = request.config.getoption("--binary")
+    assert path.is_file(), f"{path} is missing: cargo build --locked --release"
+    return path
+
+
+@pytest.fixture(scope="session")
+def demo(binary, tmp_path_factory):
+    with Demo(binary, tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def spare_demo(binary, tmp_path_factory):
+    """A second demo, for tests that do the exporter's own keys harm."""
+    with Demo(binary, tmp_path_factory.mktemp("spare")) as demo:
+        yield demo
