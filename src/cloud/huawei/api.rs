@@ -213,3 +213,98 @@ pub(super) fn secret_value(text: &str) -> Result<HeaderValue, Error> {
 fn unsendable(error: http::Error) -> Error {
     Error::new(Reason::Rejected, "the request cannot be built").with_source(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, StatusCode};
+
+    fn site() -> Site {
+        let endpoint = |service: &str| Endpoint::https(&format!("{service}.cn-north-4.myhuaweicloud.com")).unwrap();
+        Site { region: "cn-north-4".into(), cce: endpoint("cce"), iam: endpoint("iam") }
+    }
+
+    fn stamp() -> Stamp {
+        Stamp { at: "2024-01-02T03:04:05Z".parse().unwrap(), nonce: String::new() }
+    }
+
+    fn key(security_token: Option<&str>) -> Proof {
+        Proof::Key(Arc::new(AccessKey {
+            id: "AKEXAMPLE0123456789A".to_owned(),
+            secret: SecretString::from("SKexampleSecretKey0123456789abcdefGHIJKL"),
+            security_token: security_token.map(SecretString::from),
+        }))
+    }
+
+    fn show<const AUTOPILOT: bool>(proof: &Proof) -> Request<Bytes> {
+        let site = site();
+        let (project_id, job_id) = ("0123456789abcdef0123456789abcdef", "354331b2c-229a-11e8-9c75-0255ac100ceb");
+        ShowJob::<AUTOPILOT> { site: &site, project_id, job_id, proof }.request(&stamp()).unwrap()
+    }
+
+    fn header<'a>(request: &'a Request<Bytes>, name: &str) -> &'a str {
+        request.headers().get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_path_that_is_sent_has_no_slash_at_its_end() {
+        let tail = "/v3/projects/0123456789abcdef0123456789abcdef/jobs/354331b2c-229a-11e8-9c75-0255ac100ceb";
+        let host = "https://cce.cn-north-4.myhuaweicloud.com";
+        assert_eq!(show::<false>(&key(None)).uri().to_string(), format!("{host}/api{tail}"));
+        assert_eq!(show::<true>(&key(None)).uri().to_string(), format!("{host}/autopilot{tail}"));
+    }
+
+    #[test]
+    fn exactly_the_headers_that_nobody_alters_are_signed() {
+        let plain = show::<false>(&key(None));
+        assert!(header(&plain, "authorization").contains("SignedHeaders=host;x-project-id;x-sdk-date, "));
+        assert_eq!(header(&plain, "x-sdk-date"), "20240102T030405Z");
+        assert_eq!(header(&plain, "x-project-id"), "0123456789abcdef0123456789abcdef");
+        assert_eq!(header(&plain, "content-type"), "application/json");
+        let temporary = show::<false>(&key(Some("STEXAMPLE/token+value==")));
+        assert!(header(&temporary, "authorization").contains("=host;x-project-id;x-sdk-date;x-security-token, "));
+        assert_eq!(header(&temporary, "x-security-token"), "STEXAMPLE/token+value==");
+        assert!(!format!("{plain:?}{temporary:?}").contains("STEXAMPLE"), "a debug print shows secrets");
+    }
+
+    /// The vendor's SDK signs this request alike.
+    #[test]
+    fn the_look_up_of_a_project_is_signed_with_its_query() {
+        let site = site();
+        let request = ListProjects { site: &site, proof: &key(None) }.request(&stamp()).unwrap();
+        assert_eq!(request.uri().to_string(), "https://iam.cn-north-4.myhuaweicloud.com/v3/projects?name=cn-north-4");
+        assert!(
+            header(&request, "authorization")
+                .ends_with("Signature=0488198e929a78540a49520f2bf0112a7df142dd286e64543a2f284a85670f2c")
+        );
+    }
+
+    #[test]
+    fn a_token_takes_the_place_of_the_signature() {
+        let token = Proof::Token(secret_value("MIIToken").unwrap(), Shown::AgedToken);
+        let request = show::<false>(&token);
+        assert_eq!((header(&request, "x-auth-token"), header(&request, "authorization")), ("MIIToken", ""));
+        assert!(!format!("{request:?}").contains("MIIToken"));
+    }
+
+    #[test]
+    fn a_good_status_does_not_make_a_job() {
+        let site = site();
+        let proof = key(None);
+        let call = ShowJob::<false> { site: &site, project_id: "p", job_id: "j", proof: &proof };
+        let reply = |body: &str| {
+            let answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.as_bytes().to_vec().into() };
+            call.reply(&answer).map(|_| ()).map_err(|error| (error.reason(), error.code().to_owned()))
+        };
+        let decode = || Err((Reason::Decode, "decode".to_owned()));
+        assert_eq!(reply(r#"{"metadata":{"uid":"j"}}"#), Ok(()));
+        assert_eq!(reply(r#"{"status":{"phase":"Running"}}"#), Ok(()));
+        for body in ["", "{}", "[]", "null", "<html></html>", r#"{"status":{"phase":"Run"#, r#"{"items":[]}"#] {
+            assert_eq!(reply(body), decode(), "{body}");
+        }
+        let error = r#"{"kind":"Status","metadata":{},"status":"Failure","code":404,"errorCode":"CCE.01404001"}"#;
+        assert_eq!(reply(error), Err((Reason::NotFound, "CCE.01404001".to_owned())));
+        let gateway = r#"{"error_code":"APIGW.0101","error_msg":"no such API"}"#;
+        assert_eq!(reply(gateway), Err((Reason::Rejected, "APIGW.0101".to_owned())));
+    }
+}

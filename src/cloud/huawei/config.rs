@@ -177,3 +177,147 @@ fn address(given: Option<Endpoint>, service: &str, region: &str, report: &mut Re
     let address = Endpoint::https(&format!("{service}.{region}.{domain}"));
     address.map_err(|message| report.mistake_at("region", message)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::settings::Environment;
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    fn check(section: Value, environment: Option<Environment>) -> (Option<Box<dyn Prepared>>, Vec<String>) {
+        let mut defaults = Defaults {
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(10),
+            labels: BTreeMap::new(),
+            environment,
+            accounts: HashSet::new(),
+            tasks: HashSet::new(),
+        };
+        let mut report = Report::default();
+        let section: Section = serde_json::from_value(section).unwrap();
+        let prepared = section.check(&mut defaults, &mut report);
+        (prepared, report.into_mistakes().iter().map(ToString::to_string).collect())
+    }
+
+    fn environment() -> Environment {
+        Environment::from_fn(|name| (name == "SPLIT").then(|| "two words".to_owned()))
+    }
+
+    fn with(key: &str, value: Value) -> Value {
+        let key_pair = json!({"access_key": {"env": "AK"}, "secret_key": {"env": "SK"}});
+        let mut section = json!({"account": "cce", "region": "cn-north-4", "credentials": key_pair,
+            "targets": [{"job": JOB_EXAMPLE}]});
+        section.as_object_mut().unwrap().insert(key.to_owned(), value);
+        section
+    }
+
+    fn mistakes(section: Value) -> Vec<String> {
+        check(section, None).1
+    }
+
+    #[test]
+    fn a_whole_section_is_taken_and_its_secrets_are_left_alone() {
+        let targets = json!([{"job": JOB_EXAMPLE, "group": "g", "interval": "1m", "labels": {"owner": "alice"}},
+            {"job": "b", "autopilot": true}]);
+        let mut section = with("targets", targets);
+        let more = json!({"project_id": "0123", "rate_limit": 2, "interval": "10s", "labels": {"team": "data"},
+            "endpoint": "https://cce.example", "iam_endpoint": "http://127.0.0.1:1"});
+        section.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (prepared, mistakes) = check(section, None);
+        assert_eq!(mistakes, [""; 0]);
+        let mut prepared = prepared.unwrap();
+        let targets = prepared.targets_mut();
+        let seconds: Vec<u64> = targets.iter().map(|target| target.interval.as_secs()).collect();
+        assert_eq!(seconds, [60, 10]);
+        assert_eq!(targets[0].labels.len(), 2);
+        assert_eq!(targets[1].key.to_string(), "huawei/cce/b");
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_and_in_its_place() {
+        let section = json!({"interval": "0s", "credentials": {}, "targets": [{}, {"job": "a", "interval": "0s"}]});
+        let sets = "expected one of {access_key, secret_key, security_token}, {user_name, password, domain} and {token}";
+        assert_eq!(
+            mistakes(section),
+            [
+                "missing `account`, for example `account: prod`",
+                "missing `region`, for example `region: cn-north-4`",
+                "interval: an interval is at least 1s, for example 30s",
+                &*format!("credentials: no credentials are named; {sets}"),
+                &*format!("targets[0]: missing `job`, for example `job: {JOB_EXAMPLE}`"),
+            ]
+        );
+        let twice = mistakes(with("targets", json!([{"job": "a"}, {"job": "a"}])));
+        assert_eq!(twice, [r#"targets[1].job: a second target "a" of account "cce"; name each task once"#]);
+        assert!(mistakes(with("targets", json!([])))[0].starts_with("targets: an empty list"));
+        assert!(mistakes(with("targets", Value::Null))[0].starts_with("no `targets`"));
+    }
+
+    #[test]
+    fn credentials_are_one_whole_set() {
+        let of = |credentials: Value| mistakes(with("credentials", credentials));
+        assert_eq!(
+            of(json!({"security_token": {"env": "T"}})),
+            [
+                "credentials: missing `access_key`, for example `access_key: {env: HUAWEICLOUD_SDK_AK}`",
+                "credentials: missing `secret_key`, for example `secret_key: {env: HUAWEICLOUD_SDK_SK}`",
+            ]
+        );
+        assert_eq!(of(json!({"user_name": "u", "domain": {"env": "D"}})).len(), 1);
+        for mixture in [
+            json!({"access_key": {"env": "A"}, "token": {"env": "T"}}),
+            json!({"access_key": {"env": "A"}, "secret_key": {"env": "S"}, "user_name": "u"}),
+            json!({"password": {"env": "P"}, "token": {"env": "T"}}),
+        ] {
+            assert!(of(mixture)[0].starts_with("credentials: more than one set of credentials; expected one of"));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_read_is_a_mistake_at_its_key() {
+        let read = |credentials: Value| check(with("credentials", credentials), Some(environment())).1;
+        assert_eq!(
+            read(json!({"access_key": {"env": "A"}, "secret_key": {"env": "S"}, "security_token": {"env": "T"}})),
+            [
+                "credentials.access_key: the environment variable A is not set",
+                "credentials.secret_key: the environment variable S is not set",
+            ]
+        );
+        assert_eq!(
+            read(json!({"user_name": {"env": "U"}, "password": {"env": "P"}, "domain": "d"})),
+            [
+                "credentials.user_name: the environment variable U is not set",
+                "credentials.password: the environment variable P is not set",
+            ]
+        );
+        let split = read(json!({"token": {"env": "SPLIT"}}));
+        assert_eq!(split, ["credentials.token: what is kept there holds characters that no token has"]);
+        let (_, without) = check(with("credentials", Value::Null), Some(environment()));
+        assert!(without[0].starts_with("no `credentials`, and the environment variables HUAWEICLOUD_SDK_AK and"));
+    }
+
+    #[test]
+    fn a_region_has_its_own_addresses() {
+        let host = |region: &str| {
+            let address = |service| address(None, service, region, &mut Report::default()).unwrap();
+            [address("cce").host().to_owned(), address("iam").host().to_owned()]
+        };
+        assert_eq!(host("cn-north-4"), ["cce.cn-north-4.myhuaweicloud.com", "iam.cn-north-4.myhuaweicloud.com"]);
+        assert_eq!(host("eu-west-101"), ["cce.eu-west-101.myhuaweicloud.eu", "iam.eu-west-101.myhuaweicloud.eu"]);
+        assert_eq!(host("eu-west-0"), ["cce.eu-west-0.myhuaweicloud.com", "iam.eu-west-0.myhuaweicloud.com"]);
+    }
+
+    #[test]
+    fn ids_become_part_of_a_path() {
+        for wrong in ["", "a/b", "a b", "..", &"a".repeat(65)] {
+            let message = JobId::try_from(wrong.to_owned()).unwrap_err();
+            assert!(message.contains("no job id; expected up to 64 letters"), "{message}");
+            assert!(ProjectId::try_from(wrong.to_owned()).is_err());
+        }
+        assert!(JobId::try_from("a_b".to_owned()).is_err() && ProjectId::try_from("a_b".to_owned()).is_ok());
+        assert!(serde_json::from_value::<Section>(with("discover", json!([]))).is_err(), "there is nothing to discover");
+        let plain = serde_json::from_value::<Section>(with("credentials", json!({"token": "hunter2"}))).unwrap_err();
+        assert!(plain.to_string().contains("does not belong in the file") && !plain.to_string().contains("hunter2"));
+    }
+}
