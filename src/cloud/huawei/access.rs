@@ -48,9 +48,7 @@ impl Access {
     pub(super) fn new(credentials: Credentials, project_id: Option<Arc<str>>) -> Result<Self, Error> {
         Ok(match credentials {
             Credentials::Key(key) => Self::Key(Arc::new(key), Project::new(project_id)),
-            Credentials::Token(token) => {
-                Self::Token(secret_value(token.expose_secret())?, Project::new(project_id))
-            }
+            Credentials::Token(token) => Self::Token(secret_value(token.expose_secret())?, Project::new(project_id)),
             Credentials::User(user) => Self::User(Tokens::new(user, project_id)),
         })
     }

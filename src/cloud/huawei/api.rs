@@ -1,6 +1,7 @@
 //! The calls: what each API action is asked, and where its answer is read.
 //!
-//! Vendor documents: CCE "ShowJob" and "ShowAutopilotJob", IAM "KeystoneListProjects" and "KeystoneCreateUserTokenByPassword".
+//! Vendor documents: CCE "ShowJob" and "ShowAutopilotJob", IAM "KeystoneListProjects" and
+//! "KeystoneCreateUserTokenByPassword".
 
 use super::error::{Shown, classify, in_disguise};
 use super::sign::{self, AccessKey, Signable};
@@ -91,7 +92,8 @@ impl<const AUTOPILOT: bool> Call for ShowJob<'_, AUTOPILOT> {
     }
 
     fn reply(&self, answer: &Answer) -> Result<Job, Error> {
-        let nothing_known = || Error::new(Reason::Decode, "the answer is no job: it has no metadata.uid and no status.phase");
+        let nothing_known =
+            || Error::new(Reason::Decode, "the answer is no job: it has no metadata.uid and no status.phase");
         document(answer, self.proof.shown(), |body| {
             wire::read_job(body).and_then(|job| if job.is_recognizable() { Ok(job) } else { Err(nothing_known()) })
         })
@@ -139,7 +141,8 @@ impl Call for CreateToken<'_> {
         let shown = if self.ahead { Shown::PasswordAhead } else { Shown::Password };
         let facts = document(answer, shown, wire::read)?;
         let header = answer.headers.get("x-subject-token");
-        let mut value = header.cloned().ok_or_else(|| Error::new(Reason::Decode, "the answer has no X-Subject-Token"))?;
+        let mut value =
+            header.cloned().ok_or_else(|| Error::new(Reason::Decode, "the answer has no X-Subject-Token"))?;
         value.set_sensitive(true);
         Ok(Issued { value, facts })
     }
@@ -293,7 +296,8 @@ mod tests {
         let proof = key(None);
         let call = ShowJob::<false> { site: &site, project_id: "p", job_id: "j", proof: &proof };
         let reply = |body: &str| {
-            let answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.as_bytes().to_vec().into() };
+            let answer =
+                Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.as_bytes().to_vec().into() };
             call.reply(&answer).map(|_| ()).map_err(|error| (error.reason(), error.code().to_owned()))
         };
         let decode = || Err((Reason::Decode, "decode".to_owned()));

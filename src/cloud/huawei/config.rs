@@ -83,7 +83,11 @@ impl TryFrom<String> for JobId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if is_job_id(&text) { Ok(Self(text.into())) } else { Err(format!("{text:?} is no job id; expected {JOB_ID_FORM}")) }
+        if is_job_id(&text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(format!("{text:?} is no job id; expected {JOB_ID_FORM}"))
+        }
     }
 }
 
@@ -237,7 +241,8 @@ mod tests {
     #[test]
     fn every_mistake_is_told_at_once_and_in_its_place() {
         let section = json!({"interval": "0s", "credentials": {}, "targets": [{}, {"job": "a", "interval": "0s"}]});
-        let sets = "expected one of {access_key, secret_key, security_token}, {user_name, password, domain} and {token}";
+        let sets =
+            "expected one of {access_key, secret_key, security_token}, {user_name, password, domain} and {token}";
         assert_eq!(
             mistakes(section),
             [
@@ -316,7 +321,10 @@ mod tests {
             assert!(ProjectId::try_from(wrong.to_owned()).is_err());
         }
         assert!(JobId::try_from("a_b".to_owned()).is_err() && ProjectId::try_from("a_b".to_owned()).is_ok());
-        assert!(serde_json::from_value::<Section>(with("discover", json!([]))).is_err(), "there is nothing to discover");
+        assert!(
+            serde_json::from_value::<Section>(with("discover", json!([]))).is_err(),
+            "there is nothing to discover"
+        );
         let plain = serde_json::from_value::<Section>(with("credentials", json!({"token": "hunter2"}))).unwrap_err();
         assert!(plain.to_string().contains("does not belong in the file") && !plain.to_string().contains("hunter2"));
     }

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-const SETS: &str = "expected one of {access_key, secret_key, security_token}, {user_name, password, domain} and {token}";
+const SETS: &str =
+    "expected one of {access_key, secret_key, security_token}, {user_name, password, domain} and {token}";
 
 /// Who asks: an access key, a user name and a password, or a token.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -31,7 +32,8 @@ pub(super) struct CredentialsSection {
 }
 
 impl CredentialsSection {
-    /// Checks the credentials, and reads their secrets from an environment if there is one. The report is at the account.
+    /// Checks the credentials, and reads their secrets from an environment if there is one. The report is at the
+    /// account.
     pub(super) fn check(
         section: Option<Self>,
         environment: Option<&Environment>,
@@ -118,8 +120,8 @@ fn key_of_the_sdks(environment: &Environment, report: &mut Report) -> Option<Cre
     let sane = [id.as_ref(), security_token.as_ref()].into_iter().flatten().all(fits_header);
     let (Some(id), Some(secret), true) = (id, secret, sane) else {
         report.mistake(
-            "no `credentials`, and the environment variables HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK hold no access key; \
-             set them, or give `credentials: {access_key: {env: NAME}, secret_key: {file: PATH}}`",
+            "no `credentials`, and the environment variables HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK hold no access \
+             key; set them, or give `credentials: {access_key: {env: NAME}, secret_key: {file: PATH}}`",
         );
         return None;
     };

@@ -1,7 +1,7 @@
 //! Which failure an answer is: the tables of codes of CCE, of the API gateway in front of it, and of IAM.
 //!
-//! Vendor documents: CCE "Error Codes", API Gateway "Error Codes", IAM "Error Codes". Texts of refused credentials are never
-//! passed on: the gateway quotes keys in them.
+//! Vendor documents: CCE "Error Codes", API Gateway "Error Codes", IAM "Error Codes". Texts of refused credentials are
+//! never passed on: the gateway quotes keys in them.
 
 use crate::cloud::{Answer, Error, Retry};
 use crate::model::Reason;
@@ -37,15 +37,17 @@ pub(super) fn classify(answer: &Answer, shown: Shown) -> Error {
     let error = match class_of(status, &told) {
         Class::Throttled => told.error(Reason::Throttled, status).with_retry_after(retry_after(answer)),
         Class::Unavailable => told.error(Reason::Transport, status).with_retry_after(retry_after(answer)),
-        Class::Clock => Error::new(Reason::Denied, "the cloud takes the time of the signature for more than 15 minutes off")
-            .with_retry(Retry::Resigned)
-            .stopping_account(),
+        Class::Clock => {
+            Error::new(Reason::Denied, "the cloud takes the time of the signature for more than 15 minutes off")
+                .with_retry(Retry::Resigned)
+                .stopping_account()
+        }
         Class::Credentials => refused(&told, shown),
         Class::Permission => told.error(Reason::Denied, status),
         Class::NoSuchJob => Error::new(Reason::NotFound, "the cloud knows no such job in this project and region"),
         Class::NoSuchApi => Error::new(
             Reason::Rejected,
-            format!("the endpoint knows no such API (HTTP {status}); expected the address of CCE or IAM in the account's region"),
+            format!("the endpoint knows no such API (HTTP {status}); expected the address of CCE or IAM in its region"),
         ),
         Class::Rejected => told.error(Reason::Rejected, status),
     };
@@ -212,7 +214,8 @@ mod tests {
         let both = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 400,
             "errorCode": "CCE.01400001", "errorMessage": "Invalid request.", "error_code": "CCE_CM.0004",
             "error_msg": "Request is invalid", "message": "job id is too long", "reason": "BadRequest"});
-        let keystone = json!({"error": {"code": 401, "message": "The username or password is wrong.", "title": "Unauthorized"}});
+        let keystone =
+            json!({"error": {"code": 401, "message": "The username or password is wrong.", "title": "Unauthorized"}});
         let nested = json!({"error": {"error_code": "IAM.0011", "error_msg": "wrong"}});
         let internal = json!({"error_code": "CCE_CM.0410", "error_msg": "gone"});
         let rows = [
@@ -252,7 +255,8 @@ mod tests {
 
     #[test]
     fn the_telling_text_is_kept_and_that_of_refused_keys_is_not() {
-        let body = json!({"errorCode": "CCE.01400001", "errorMessage": "Invalid request.", "message": "job id is too long"});
+        let body =
+            json!({"errorCode": "CCE.01400001", "errorMessage": "Invalid request.", "message": "job id is too long"});
         let error = classify(&answer(400, &body.to_string()), Shown::Key);
         assert_eq!(error.to_string(), "CCE.01400001: job id is too long");
         let body = gateway("APIGW.0301", "Get secretKey failed,ak:AKHUNTER2 not exist");

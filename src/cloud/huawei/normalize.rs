@@ -8,8 +8,8 @@ use jiff::Timestamp;
 /// Phases a leaf sub-job can have here, with the names of the contract's states, in its order.
 const STATES: [Phase; 5] = [Phase::Pending, Phase::Running, Phase::Succeeded, Phase::Failed, Phase::Unknown];
 
-/// The task a job is. Its instances are its leaf sub-jobs: one that has sub-jobs itself is not counted, and a job without
-/// any has none.
+/// The task a job is. Its instances are its leaf sub-jobs: one that has sub-jobs itself is not counted, and a job
+/// without any has none.
 pub(super) fn normalize(job: &Job) -> Reading {
     let phase = phase_of(job.phase());
     let leaves = Leaves::of(job);

@@ -1,7 +1,7 @@
 //! SDK-HMAC-SHA256, the signature of Huawei Cloud's API gateway, as pure functions; each of its steps stands alone.
 //!
-//! It sends nothing and reads no clock: the time is one of the signed headers. Facts: "API request signing guide" of the
-//! vendor, checked against the signers of its Python and Go SDKs.
+//! It sends nothing and reads no clock: the time is one of the signed headers. Facts: "API request signing guide" of
+//! the vendor, checked against the signers of its Python and Go SDKs.
 
 use crate::cloud::digest::{hmac_sha256, sha256_hex};
 use jiff::Timestamp;
@@ -174,7 +174,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_canonical_query_is_one_query_whatever_the_order(parameters in prop::collection::vec((".{0,8}", ".{0,8}"), 0..6)) {
+        fn a_canonical_query_is_one_query_whatever_the_order(
+            parameters in prop::collection::vec((".{0,8}", ".{0,8}"), 0..6)
+        ) {
             let mut given: Vec<(&str, &str)> = parameters.iter().map(|(key, value)| (&**key, &**value)).collect();
             let canonical = canonical_query(&given);
             given.reverse();

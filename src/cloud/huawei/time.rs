@@ -1,7 +1,8 @@
 //! CCE's times as text, read into instants.
 //!
-//! Jobs carry Go's default form, `2018-08-02 08:12:40.672772389 +0000 UTC`, whose fraction loses its trailing zeros; other
-//! CCE objects carry RFC 3339. A text that is neither is no reason to refuse a whole answer: it counts as no time.
+//! Jobs carry Go's default form, `2018-08-02 08:12:40.672772389 +0000 UTC`, whose fraction loses its trailing zeros;
+//! other CCE objects carry RFC 3339. A text that is neither is no reason to refuse a whole answer: it counts as no
+//! time.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -63,7 +64,8 @@ mod tests {
 
     fn instants() -> impl Strategy<Value = Timestamp> {
         // Round fractions are what the trailing zeros are about.
-        let fraction = (0i32..1_000_000_000, 0u32..10).prop_map(|(nanos, digits)| nanos - nanos % 10i32.pow(9 - digits));
+        let fraction =
+            (0i32..1_000_000_000, 0u32..10).prop_map(|(nanos, digits)| nanos - nanos % 10i32.pow(9 - digits));
         (0i64..4_000_000_000, fraction).prop_map(|(second, nanos)| Timestamp::new(second, nanos).unwrap())
     }
 

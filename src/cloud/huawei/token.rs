@@ -62,7 +62,9 @@ impl Tokens {
         match self.lasting(now) {
             Some(held) if now < held.renew_at => Ok(held.token),
             Some(held) => Ok(self.renew_ahead(held.token, client, site).await),
-            None => self.flight.share(|| self.lasting(now).map(|held| held.token), self.make(client, site, false)).await,
+            None => {
+                self.flight.share(|| self.lasting(now).map(|held| held.token), self.make(client, site, false)).await
+            }
         }
     }
 
@@ -78,12 +80,17 @@ impl Tokens {
     /// A new token if IAM gives one, else the old one, which lasts a while yet.
     async fn renew_ahead(&self, old: Token, client: &Client, site: &Site) -> Token {
         let Some(_turn) = self.flight.try_turn() else { return old };
+        let now = Instant::now();
         if let Some(held) = self.held().as_mut() {
-            held.renew_at = Instant::now() + AGAIN;
+            if now < held.renew_at {
+                // Whoever had the turn before us has renewed it.
+                return held.token.clone();
+            }
+            held.renew_at = now + AGAIN;
         }
         self.make(client, site, true).await.unwrap_or_else(|error| {
             let account = &client.account().account;
-            tracing::warn!(%account, error = chain(&error), "the IAM token cannot be renewed; the old one lasts a while yet");
+            tracing::warn!(%account, error = chain(&error), "the IAM token cannot be renewed; the old one lasts on");
             old
         })
     }

@@ -3,7 +3,7 @@
 //! Vendor documents: CCE "ShowJob" (v3; the v2 job API spells some keys in lower case), IAM "KeystoneListProjects" and
 //! "KeystoneCreateUserTokenByPassword". Every field of a job may be missing or null.
 
-use crate::cloud::Error;
+use crate::cloud::{Error, PAGE_CAP_ROWS};
 use crate::model::Reason;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +11,8 @@ use serde_json::error::Category;
 
 /// Jobs nested deeper than this are refused; real ones have three levels.
 pub(super) const MAX_DEPTH: usize = 16;
+/// An answer with more objects than this is refused unread; a whole job has five of them.
+const MAX_OBJECTS: usize = 5 * PAGE_CAP_ROWS;
 /// Steps in the path to a job for each level above it: `spec`, `subJobs` and a position.
 const STEPS_PER_LEVEL: usize = 3;
 
@@ -99,8 +101,12 @@ impl Job {
 /// Reads a job.
 ///
 /// # Errors
-/// [`Reason::Decode`], also for a job with more than [`MAX_DEPTH`] levels.
+/// [`Reason::Decode`], also for a job with more than [`MAX_DEPTH`] levels or more than [`MAX_OBJECTS`] objects.
 pub(super) fn read_job(body: &[u8]) -> Result<Job, Error> {
+    // Millions of empty jobs fit into one answer, and would take many times its size.
+    if body.split(|byte| *byte == b'{').nth(MAX_OBJECTS + 1).is_some() {
+        return Err(Error::new(Reason::Decode, format!("the answer holds more than {MAX_OBJECTS} objects")));
+    }
     let job: Job = read(body)?;
     if job.is_within(MAX_DEPTH) { Ok(job) } else { Err(too_deep()) }
 }
@@ -154,8 +160,10 @@ mod tests {
 
     #[test]
     fn both_spellings_mean_the_same() {
-        let modern = r#"{"spec":{"type":"a","clusterUID":"b","resourceName":"c","subJobs":[{}]},"status":{"phase":"Running"}}"#;
-        let lower = r#"{"spec":{"type":"a","clusteruid":"b","resourcename":"c","subjobs":[{}]},"status":{"status":"Running"}}"#;
+        let modern =
+            r#"{"spec":{"type":"a","clusterUID":"b","resourceName":"c","subJobs":[{}]},"status":{"phase":"Running"}}"#;
+        let lower =
+            r#"{"spec":{"type":"a","clusteruid":"b","resourcename":"c","subjobs":[{}]},"status":{"status":"Running"}}"#;
         let read = |text: &str| format!("{:?}", read_job(text.as_bytes()).unwrap());
         assert_eq!(read(modern), read(lower));
     }
@@ -182,6 +190,13 @@ mod tests {
         assert_eq!(decode_error(""), "the answer is cut off (line 1 column 0)");
         assert_eq!(decode_error("{} {}"), "the answer is no JSON document (line 1 column 4)");
         assert_eq!(decode_error("7"), "the field . of the answer is not as documented (line 1 column 1)");
+    }
+
+    #[test]
+    fn an_answer_holds_so_many_objects_and_no_more() {
+        let of = |jobs: usize| format!(r#"{{"spec":{{"subJobs":[{{}}{}]}}}}"#, ",{}".repeat(jobs - 1));
+        assert_eq!(read_job(of(MAX_OBJECTS - 2).as_bytes()).unwrap().sub_jobs().len(), MAX_OBJECTS - 2);
+        assert_eq!(decode_error(&of(MAX_OBJECTS - 1)), "the answer holds more than 100000 objects");
     }
 
     #[test]

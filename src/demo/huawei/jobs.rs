@@ -87,7 +87,8 @@ impl Part {
         if phase(self.stage) == "Failed" && self.parts.is_empty() { "the node did not answer in time" } else { "" }
     }
 
-    /// Go's form of a time, whose fraction has from no digit to nine: the world knows whole seconds, a job its own fraction.
+    /// Go's form of a time, whose fraction has from no digit to nine: the world knows whole seconds, a job its own
+    /// fraction.
     fn time(&self, at: Timestamp) -> String {
         let mixed = self.uid.bytes().fold(7u32, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(u32::from(byte)));
         let unit = 10u32.pow(mixed % 10);

@@ -1,6 +1,8 @@
-//! A simulated Huawei Cloud: CCE and IAM behind one gateway, as strict about signatures, tokens and paths as the vendor's.
+//! A simulated Huawei Cloud: CCE and IAM behind one gateway, as strict about signatures, tokens and paths as
+//! the vendor's.
 //!
-//! It shares the signature's canonical form with the exporter and nothing else; what it says of jobs comes from the world.
+//! It shares the signature's canonical form with the exporter and nothing else; what it says of jobs comes
+//! from the world.
 
 mod gateway;
 mod iam;
@@ -132,7 +134,8 @@ impl Simulator for Huawei {
 fn cce_error(status: u16, code: &str, internal_code: &str, message: &str) -> Answered {
     let body = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": status,
-        "errorCode": code, "errorMessage": "Request failed.", "error_code": internal_code, "error_msg": "Request failed",
+        "errorCode": code, "errorMessage": "Request failed.",
+        "error_code": internal_code, "error_msg": "Request failed",
         "message": message, "reason": "Failure",
     });
     Answered::json(status, &body)

@@ -196,11 +196,17 @@ struct Witness {
     cloud: Huawei,
     asked: Mutex<Vec<String>>,
     refuse: fn(&Asked, usize) -> Option<Answered>,
+    /// How far its clock is ahead of ours.
+    ahead: SignedDuration,
 }
 
 impl Witness {
     fn new(refuse: fn(&Asked, usize) -> Option<Answered>) -> Arc<Self> {
-        Arc::new(Self { cloud: cloud(1000), asked: Mutex::default(), refuse })
+        Arc::new(Self { cloud: cloud(1000), asked: Mutex::default(), refuse, ahead: SignedDuration::ZERO })
+    }
+
+    fn with_clock_ahead(ahead: SignedDuration) -> Arc<Self> {
+        Arc::new(Self { cloud: cloud(1000), asked: Mutex::default(), refuse: |_, _| None, ahead })
     }
 
     fn count(&self, part: &str) -> usize {
@@ -215,7 +221,7 @@ impl Simulator for Witness {
             asked.push(request.path.clone());
             asked.iter().filter(|path| **path == request.path).count() - 1
         };
-        (self.refuse)(request, before).unwrap_or_else(|| self.cloud.answer(request, now))
+        (self.refuse)(request, before).unwrap_or_else(|| self.cloud.answer(request, now + self.ahead))
     }
 }
 
@@ -430,6 +436,19 @@ async fn a_given_token_is_used_as_it_is() {
     }
     assert_eq!((witness.count("/"), witness.count("tokens")), (1, 0));
     set.down().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_set_right_by_the_clouds() {
+    for hours in [-2, 2] {
+        let witness = Witness::with_clock_ahead(SignedDuration::from_hours(hours));
+        let set = Set::up(&witness, &json!({"project_id": PROJECT_ID})).await;
+        for result in set.read_many().await {
+            result.unwrap();
+        }
+        assert_eq!(witness.count("/jobs/"), 21);
+        set.down().await;
+    }
 }
 
 #[tokio::test]
