@@ -4,6 +4,7 @@
 
 pub mod aliyun;
 mod http;
+pub mod huawei;
 pub mod strict;
 pub mod world;
 

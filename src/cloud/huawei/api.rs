@@ -1,0 +1,314 @@
+//! The calls: what each API action is asked, and where its answer is read.
+//!
+//! Vendor documents: CCE "ShowJob" and "ShowAutopilotJob", IAM "KeystoneListProjects" and
+//! "KeystoneCreateUserTokenByPassword".
+
+use super::error::{Shown, classify, in_disguise};
+use super::sign::{self, AccessKey, Signable};
+use super::wire::{self, IssuedToken, Job, Projects};
+use crate::cloud::settings::Endpoint;
+use crate::cloud::{Answer, Call, Error, Stamp};
+use crate::model::Reason;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Builder;
+use http::{HeaderValue, Request};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use std::sync::Arc;
+
+const JSON: &str = "application/json";
+
+/// Where an account's APIs are.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) region: Arc<str>,
+    pub(super) cce: Endpoint,
+    pub(super) iam: Endpoint,
+}
+
+/// What a request carries to show who asks.
+#[derive(Clone, Debug)]
+pub(super) enum Proof {
+    /// A signature made with this key.
+    Key(Arc<AccessKey>),
+    /// A token, and what its refusal would mean.
+    Token(HeaderValue, Shown),
+}
+
+/// A job of a standard cluster, or of an Autopilot cluster, which is asked for elsewhere.
+#[derive(Debug)]
+pub(super) struct ShowJob<'a, const AUTOPILOT: bool> {
+    pub(super) site: &'a Site,
+    pub(super) project_id: &'a str,
+    pub(super) job_id: &'a str,
+    pub(super) proof: &'a Proof,
+}
+
+/// The projects of the region's name.
+#[derive(Debug)]
+pub(super) struct ListProjects<'a> {
+    pub(super) site: &'a Site,
+    pub(super) proof: &'a Proof,
+}
+
+/// A token for a user name and a password.
+#[derive(Debug)]
+pub(super) struct CreateToken<'a> {
+    pub(super) site: &'a Site,
+    pub(super) user: &'a User,
+    /// The project it is for; without one, the project of the region's name.
+    pub(super) project_id: Option<&'a str>,
+    /// Whether an older token still lasts.
+    pub(super) ahead: bool,
+}
+
+/// An IAM user.
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) name: String,
+    pub(super) password: SecretString,
+    pub(super) domain: String,
+}
+
+/// A token as IAM gave it.
+#[derive(Debug)]
+pub(super) struct Issued {
+    pub(super) value: HeaderValue,
+    pub(super) facts: IssuedToken,
+}
+
+impl<const AUTOPILOT: bool> Call for ShowJob<'_, AUTOPILOT> {
+    type Reply = Job;
+    const API: &'static str = if AUTOPILOT { "ShowAutopilotJob" } else { "ShowJob" };
+    // No figure is documented; ten times as much is throttled after a quarter of a minute.
+    const RATE: f64 = 5.0;
+
+    fn request(&self, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
+        let family = if AUTOPILOT { "autopilot" } else { "api" };
+        let path = format!("/{family}/v3/projects/{}/jobs/{}", self.project_id, self.job_id);
+        let get = Get { endpoint: &self.site.cce, path: &path, query: &[], project_id: Some(self.project_id) };
+        get.proven(self.proof, stamp)
+    }
+
+    fn reply(&self, answer: &Answer) -> Result<Job, Error> {
+        let nothing_known =
+            || Error::new(Reason::Decode, "the answer is no job: it has no metadata.uid and no status.phase");
+        document(answer, self.proof.shown(), |body| {
+            wire::read_job(body).and_then(|job| if job.is_recognizable() { Ok(job) } else { Err(nothing_known()) })
+        })
+    }
+}
+
+impl Call for ListProjects<'_> {
+    type Reply = Projects;
+    const API: &'static str = "KeystoneListProjects";
+    const RATE: f64 = 1.0;
+
+    fn request(&self, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
+        let query = [("name", &*self.site.region)];
+        let get = Get { endpoint: &self.site.iam, path: "/v3/projects", query: &query, project_id: None };
+        get.proven(self.proof, stamp)
+    }
+
+    fn reply(&self, answer: &Answer) -> Result<Projects, Error> {
+        document(answer, self.proof.shown(), wire::read)
+    }
+}
+
+impl Call for CreateToken<'_> {
+    type Reply = Issued;
+    const API: &'static str = "KeystoneCreateUserTokenByPassword";
+    const RATE: f64 = 1.0;
+
+    fn request(&self, _: &Stamp) -> Result<Request<Bytes>, Error> {
+        let User { name, password, domain } = self.user;
+        let project = match self.project_id {
+            Some(id) => json!({"id": id}),
+            None => json!({"name": &*self.site.region}),
+        };
+        let user = json!({"name": name, "password": password.expose_secret(), "domain": {"name": domain}});
+        let identity = json!({"methods": ["password"], "password": {"user": user}});
+        let body = json!({"auth": {"identity": identity, "scope": {"project": project}}});
+        // Without the catalogue of services the answer is a tenth of the size.
+        Request::post(self.site.iam.url("/v3/auth/tokens?nocatalog=true"))
+            .header(CONTENT_TYPE, JSON)
+            .body(body.to_string().into())
+            .map_err(unsendable)
+    }
+
+    fn reply(&self, answer: &Answer) -> Result<Issued, Error> {
+        let shown = if self.ahead { Shown::PasswordAhead } else { Shown::Password };
+        let facts = document(answer, shown, wire::read)?;
+        let header = answer.headers.get("x-subject-token");
+        let mut value =
+            header.cloned().ok_or_else(|| Error::new(Reason::Decode, "the answer has no X-Subject-Token"))?;
+        value.set_sensitive(true);
+        Ok(Issued { value, facts })
+    }
+}
+
+impl Proof {
+    const fn shown(&self) -> Shown {
+        match self {
+            Self::Key(_) => Shown::Key,
+            Self::Token(_, shown) => *shown,
+        }
+    }
+}
+
+/// A document to ask for.
+struct Get<'a> {
+    endpoint: &'a Endpoint,
+    path: &'a str,
+    query: &'a [(&'a str, &'a str)],
+    project_id: Option<&'a str>,
+}
+
+impl Get<'_> {
+    fn proven(&self, proof: &Proof, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
+        let query = sign::canonical_query(self.query);
+        let separator = if query.is_empty() { "" } else { "?" };
+        let url = self.endpoint.url(&format!("{}{separator}{query}", self.path));
+        let request = Request::get(url).header(CONTENT_TYPE, JSON);
+        let request = match proof {
+            Proof::Token(token, _) => request.header("x-auth-token", token),
+            Proof::Key(key) => self.signed(request, key, stamp)?,
+        };
+        request.body(Bytes::new()).map_err(unsendable)
+    }
+
+    fn signed(&self, request: Builder, key: &AccessKey, stamp: &Stamp) -> Result<Builder, Error> {
+        let date = sign::date(stamp.at);
+        let mut headers = vec![("x-sdk-date", date.as_str())];
+        headers.extend(self.project_id.map(|id| ("x-project-id", id)));
+        headers.extend(key.security_token.as_ref().map(|token| ("x-security-token", token.expose_secret())));
+        let mut request = request;
+        for (name, value) in &headers {
+            request = request.header(*name, secret_value(value)?);
+        }
+        // The host is signed and left to the HTTP client to send.
+        headers.push(("host", self.endpoint.authority()));
+        let (path, query) = (self.path, self.query);
+        let signable = Signable { method: "GET", path, query, headers: &headers, body: b"" };
+        let to_sign = sign::string_to_sign(&date, &sign::canonical_request(&signable));
+        let signature = sign::signature(key.secret.expose_secret(), &to_sign);
+        let authorization = sign::authorization(&key.id, &sign::signed_headers(&headers), &signature);
+        Ok(request.header(AUTHORIZATION, secret_value(&authorization)?))
+    }
+}
+
+/// Reads a good answer; any other is the error it tells of, also one that comes with a good status.
+fn document<T>(answer: &Answer, shown: Shown, read: impl FnOnce(&[u8]) -> Result<T, Error>) -> Result<T, Error> {
+    if !answer.status.is_success() {
+        return Err(classify(answer, shown));
+    }
+    read(&answer.body).map_err(|error| in_disguise(answer, shown).unwrap_or(error))
+}
+
+/// A header nobody logs.
+pub(super) fn secret_value(text: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::try_from(text).map_err(|error| unsendable(error.into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unsendable(error: http::Error) -> Error {
+    Error::new(Reason::Rejected, "the request cannot be built").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, StatusCode};
+
+    fn site() -> Site {
+        let endpoint = |service: &str| Endpoint::https(&format!("{service}.cn-north-4.myhuaweicloud.com")).unwrap();
+        Site { region: "cn-north-4".into(), cce: endpoint("cce"), iam: endpoint("iam") }
+    }
+
+    fn stamp() -> Stamp {
+        Stamp { at: "2024-01-02T03:04:05Z".parse().unwrap(), nonce: String::new() }
+    }
+
+    fn key(security_token: Option<&str>) -> Proof {
+        Proof::Key(Arc::new(AccessKey {
+            id: "AKEXAMPLE0123456789A".to_owned(),
+            secret: SecretString::from("SKexampleSecretKey0123456789abcdefGHIJKL"),
+            security_token: security_token.map(SecretString::from),
+        }))
+    }
+
+    fn show<const AUTOPILOT: bool>(proof: &Proof) -> Request<Bytes> {
+        let site = site();
+        let (project_id, job_id) = ("0123456789abcdef0123456789abcdef", "354331b2c-229a-11e8-9c75-0255ac100ceb");
+        ShowJob::<AUTOPILOT> { site: &site, project_id, job_id, proof }.request(&stamp()).unwrap()
+    }
+
+    fn header<'a>(request: &'a Request<Bytes>, name: &str) -> &'a str {
+        request.headers().get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_path_that_is_sent_has_no_slash_at_its_end() {
+        let tail = "/v3/projects/0123456789abcdef0123456789abcdef/jobs/354331b2c-229a-11e8-9c75-0255ac100ceb";
+        let host = "https://cce.cn-north-4.myhuaweicloud.com";
+        assert_eq!(show::<false>(&key(None)).uri().to_string(), format!("{host}/api{tail}"));
+        assert_eq!(show::<true>(&key(None)).uri().to_string(), format!("{host}/autopilot{tail}"));
+    }
+
+    #[test]
+    fn exactly_the_headers_that_nobody_alters_are_signed() {
+        let plain = show::<false>(&key(None));
+        assert!(header(&plain, "authorization").contains("SignedHeaders=host;x-project-id;x-sdk-date, "));
+        assert_eq!(header(&plain, "x-sdk-date"), "20240102T030405Z");
+        assert_eq!(header(&plain, "x-project-id"), "0123456789abcdef0123456789abcdef");
+        assert_eq!(header(&plain, "content-type"), "application/json");
+        let temporary = show::<false>(&key(Some("STEXAMPLE/token+value==")));
+        assert!(header(&temporary, "authorization").contains("=host;x-project-id;x-sdk-date;x-security-token, "));
+        assert_eq!(header(&temporary, "x-security-token"), "STEXAMPLE/token+value==");
+        assert!(!format!("{plain:?}{temporary:?}").contains("STEXAMPLE"), "a debug print shows secrets");
+    }
+
+    /// The vendor's SDK signs this request alike.
+    #[test]
+    fn the_look_up_of_a_project_is_signed_with_its_query() {
+        let site = site();
+        let request = ListProjects { site: &site, proof: &key(None) }.request(&stamp()).unwrap();
+        assert_eq!(request.uri().to_string(), "https://iam.cn-north-4.myhuaweicloud.com/v3/projects?name=cn-north-4");
+        assert!(
+            header(&request, "authorization")
+                .ends_with("Signature=0488198e929a78540a49520f2bf0112a7df142dd286e64543a2f284a85670f2c")
+        );
+    }
+
+    #[test]
+    fn a_token_takes_the_place_of_the_signature() {
+        let token = Proof::Token(secret_value("MIIToken").unwrap(), Shown::AgedToken);
+        let request = show::<false>(&token);
+        assert_eq!((header(&request, "x-auth-token"), header(&request, "authorization")), ("MIIToken", ""));
+        assert!(!format!("{request:?}").contains("MIIToken"));
+    }
+
+    #[test]
+    fn a_good_status_does_not_make_a_job() {
+        let site = site();
+        let proof = key(None);
+        let call = ShowJob::<false> { site: &site, project_id: "p", job_id: "j", proof: &proof };
+        let reply = |body: &str| {
+            let answer =
+                Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.as_bytes().to_vec().into() };
+            call.reply(&answer).map(|_| ()).map_err(|error| (error.reason(), error.code().to_owned()))
+        };
+        let decode = || Err((Reason::Decode, "decode".to_owned()));
+        assert_eq!(reply(r#"{"metadata":{"uid":"j"}}"#), Ok(()));
+        assert_eq!(reply(r#"{"status":{"phase":"Running"}}"#), Ok(()));
+        for body in ["", "{}", "[]", "null", "<html></html>", r#"{"status":{"phase":"Run"#, r#"{"items":[]}"#] {
+            assert_eq!(reply(body), decode(), "{body}");
+        }
+        let error = r#"{"kind":"Status","metadata":{},"status":"Failure","code":404,"errorCode":"CCE.01404001"}"#;
+        assert_eq!(reply(error), Err((Reason::NotFound, "CCE.01404001".to_owned())));
+        let gateway = r#"{"error_code":"APIGW.0101","error_msg":"no such API"}"#;
+        assert_eq!(reply(gateway), Err((Reason::Rejected, "APIGW.0101".to_owned())));
+    }
+}

@@ -1,0 +1,81 @@
+//! The id of the project to ask in: configured, or looked up once by the region's name.
+
+use super::api::{ListProjects, Proof, Site};
+use super::flight::Flight;
+use super::wire::Projects;
+use crate::cloud::{Client, Error};
+use crate::model::Reason;
+use std::sync::{Arc, OnceLock};
+
+/// A project whose id may still have to be found.
+#[derive(Debug)]
+pub(super) struct Project {
+    id: OnceLock<Arc<str>>,
+    flight: Flight,
+}
+
+impl Project {
+    /// `configured`: the id, where the config says it.
+    pub(super) fn new(configured: Option<Arc<str>>) -> Self {
+        Self { id: configured.map(OnceLock::from).unwrap_or_default(), flight: Flight::default() }
+    }
+
+    /// Whether the id is known without asking.
+    pub(super) fn is_known(&self) -> bool {
+        self.id.get().is_some()
+    }
+
+    /// The id; IAM is asked once, however many wait for it.
+    ///
+    /// # Errors
+    /// Why IAM was not able to say it.
+    pub(super) async fn id(&self, client: &Client, site: &Site, proof: &Proof) -> Result<Arc<str>, Error> {
+        let known = || self.id.get().map(Arc::clone);
+        if let Some(id) = known() {
+            return Ok(id);
+        }
+        let look_up = async {
+            let id = only(&client.call(&ListProjects { site, proof }).await?, &site.region)?;
+            tracing::info!(account = %client.account().account, project_id = %id, "found the project of the region");
+            Ok(Arc::clone(self.id.get_or_init(|| id)))
+        };
+        self.flight.share(known, look_up).await
+    }
+}
+
+/// Whether a text can be a project's id: it becomes part of a path.
+pub(super) fn is_project_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn only(found: &Projects, region: &str) -> Result<Arc<str>, Error> {
+    let rejected = |what: &str| Error::new(Reason::Rejected, format!("{what}; set `project_id`"));
+    match found.projects.as_slice() {
+        [project] if is_project_id(&project.id) => Ok(project.id.as_ref().into()),
+        [_] => Err(rejected(&format!("the project {region:?} has an id of an unknown kind"))),
+        [] => Err(rejected(&format!("IAM shows this account no project {region:?}"))),
+        several => Err(rejected(&format!("IAM shows this account {} projects {region:?}", several.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::huawei::wire::read;
+
+    #[test]
+    fn one_project_is_the_project_and_any_other_number_is_an_error() {
+        let look = |body: &str| only(&read(body.as_bytes()).unwrap(), "cn-north-4").map_err(|error| error.to_string());
+        assert_eq!(look(r#"{"projects":[{"id":"0123abc","name":"cn-north-4"}],"links":{}}"#), Ok("0123abc".into()));
+        assert_eq!(
+            look(r#"{"projects":[]}"#),
+            Err(r#"IAM shows this account no project "cn-north-4"; set `project_id`"#.to_owned())
+        );
+        assert_eq!(
+            look(r#"{"projects":[{"id":"a"},{"id":"b"}]}"#),
+            Err(r#"IAM shows this account 2 projects "cn-north-4"; set `project_id`"#.to_owned())
+        );
+        assert!(look(r#"{"projects":[{"id":"a/../b"}]}"#).is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! A simulated Huawei Cloud: CCE and IAM behind one gateway, as strict about signatures, tokens and paths as
+//! the vendor's.
+//!
+//! It shares the signature's canonical form with the exporter and nothing else; what it says of jobs comes
+//! from the world.
+
+mod gateway;
+mod iam;
+mod jobs;
+
+#[cfg(test)]
+mod tests;
+
+use super::strict::Throttle;
+use super::world::World;
+use super::{Answered, Asked, Simulator};
+use crate::cloud::digest::sha256_hex;
+use gateway::Keys;
+use jiff::Timestamp;
+use serde_json::json;
+
+/// The access key it knows.
+pub const ACCESS_KEY: &str = "HUAWEIDEMOACCESSKEY1";
+/// The secret of the access key.
+pub const SECRET_KEY: &str = "demo0secret0key0of0the0simulated0huawei0";
+/// The IAM user it knows.
+pub const USER_NAME: &str = "exporter";
+/// The user's password.
+pub const PASSWORD: &str = "demo password of the simulated huawei";
+/// The account the user belongs to.
+pub const DOMAIN: &str = "demo-company";
+/// Its one region.
+pub const REGION: &str = "cn-north-4";
+/// The project of the region.
+pub const PROJECT_ID: &str = "0123456789abcdef0123456789abcdef";
+/// The jobs it knows, which begin again and again.
+pub const JOB_IDS: [&str; 8] = [
+    "354331b2c-229a-11e8-9c75-0255ac100ceb",
+    "73ce03fd-8b1b-11ee-8f9d-0255ac10193f",
+    "1f7f6c2e-87e4-11f0-b7d4-0255ac100053",
+    "a0c5d3be-3c14-11f1-8d6b-0255ac100b21",
+    "d2d6b8a4-5f0e-11f1-9b7c-0255ac1000a7",
+    "e91c47f0-7a52-11f1-a4e3-0255ac10156c",
+    "f4407c96-8e3d-11f1-b0c8-0255ac1001d9",
+    "0be8a152-9f71-11f1-96fa-0255ac100e34",
+];
+
+/// The simulated cloud.
+#[derive(Debug)]
+pub struct Huawei {
+    world: World,
+    per_second: u32,
+    throttle: Throttle,
+    keys: Keys,
+}
+
+impl Huawei {
+    /// A cloud that tells of that world and takes so many requests per second for each API.
+    pub fn new(world: World, per_second: u32) -> Self {
+        Self { world, per_second, throttle: Throttle::default(), keys: Keys::default() }
+    }
+
+    fn route(&self, request: &Asked, now: Timestamp) -> Result<Answered, Answered> {
+        let path: Vec<&str> = request.path.split('/').collect();
+        match (request.method.as_str(), path.as_slice()) {
+            ("GET", ["", "api" | "autopilot", "v3", "projects", project, "jobs", job]) if !job.is_empty() => {
+                self.show_job(request, (project, job), now)
+            }
+            ("GET", ["", "v3", "projects"]) => {
+                self.admit(request, "projects", now)?;
+                iam::list_projects(&gateway::parameters(request))
+            }
+            ("POST", ["", "v3", "auth", "tokens"]) => {
+                self.take_turn("tokens", now)?;
+                iam::create_token(&gateway::parameters(request), &request.body, now)
+            }
+            _ => Err(gateway::error(
+                404,
+                "APIGW.0101",
+                "The API does not exist or has not been published in the environment",
+            )),
+        }
+    }
+
+    fn show_job(&self, request: &Asked, (project, job): (&str, &str), now: Timestamp) -> Result<Answered, Answered> {
+        self.admit(request, "jobs", now)?;
+        if let Some((name, _)) = gateway::parameters(request).first() {
+            return Err(cce_error(400, "CCE.01400001", "CCE_CM.0004", &format!("unknown parameter {name}")));
+        }
+        let named = Some(request.header("x-project-id")).filter(|project| !project.is_empty());
+        if project != PROJECT_ID || named.is_some_and(|named| named != project) {
+            return Err(cce_error(403, "CCE.01403001", "CCE_CM.0403", "the project is not the caller's"));
+        }
+        let known = JOB_IDS.iter().position(|known| *known == job);
+        let position = known.ok_or_else(|| cce_error(404, "CCE.01404001", "CCE_CM.0410", "no such job"))?;
+        Ok(Answered::json(200, &jobs::document(&self.world, job, position % 2 == 0, now)))
+    }
+
+    /// Whether the caller may ask, and may ask now.
+    fn admit(&self, request: &Asked, api: &str, now: Timestamp) -> Result<(), Answered> {
+        match request.header("x-auth-token") {
+            "" => self.keys.check_signature(request, now)?,
+            token => iam::check_token(token, now)?,
+        }
+        self.take_turn(api, now)
+    }
+
+    fn take_turn(&self, api: &str, now: Timestamp) -> Result<(), Answered> {
+        if self.throttle.admits(api, self.per_second, now) {
+            return Ok(());
+        }
+        let limit = self.per_second;
+        let text = format!(
+            "The throttling threshold has been reached: policy user over ratelimit,limit:{limit},time:1 second"
+        );
+        let refusal = gateway::error(429, "APIGW.0308", &text);
+        // The vendor says how long to wait now and then, and with a fraction.
+        let left = f64::from(1_000_000_000 - now.subsec_nanosecond()) / 1e9;
+        Err(if now.as_second() % 2 == 0 { refusal.with_header("retry-after", format!("{left:.3}")) } else { refusal })
+    }
+}
+
+impl Simulator for Huawei {
+    fn answer(&self, request: &Asked, now: Timestamp) -> Answered {
+        let answered = self.route(request, now).unwrap_or_else(|refusal| refusal);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+        let id = sha256_hex(format!("{now}{}", request.path).as_bytes()).chars().take(32).collect::<String>();
+        // A time before year 0 has no such date.
+        answered.with_header("date", date.unwrap_or_default()).with_header("x-request-id", id)
+    }
+}
+
+/// An error as CCE really sends it, with both of its codes.
+fn cce_error(status: u16, code: &str, internal_code: &str, message: &str) -> Answered {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": status,
+        "errorCode": code, "errorMessage": "Request failed.",
+        "error_code": internal_code, "error_msg": "Request failed",
+        "message": message, "reason": "Failure",
+    });
+    Answered::json(status, &body)
+}
