@@ -6,6 +6,7 @@ pub mod aliyun;
 mod http;
 pub mod huawei;
 pub mod strict;
+pub mod tencent;
 pub mod world;
 
 pub use http::{Answered, Asked, Simulator, serve};
