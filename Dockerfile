@@ -3,7 +3,7 @@
 FROM docker.io/library/rust:1.95.0-bookworm AS build
 WORKDIR /build
 COPY . .
-# Shown by `--version` and by the metric cloud_task_exporter_build_info, for example
+# The label `revision` of the metric cloud_task_exporter_build_info, for example
 # `docker build --build-arg CLOUD_TASK_EXPORTER_REVISION="$(git rev-parse HEAD)" .`
 ARG CLOUD_TASK_EXPORTER_REVISION
 # The mounts keep downloaded crates and compiled dependencies from one build to the next.

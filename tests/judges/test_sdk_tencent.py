@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 import sdk
@@ -180,8 +181,9 @@ def test_a_wrong_clock_is_refused(client, monkeypatch, seconds):
 def test_unknown_tasks_and_jobs_are_not_found(client):
     job, _ = some_tasks(client, 1)[0]
     assert refusal(describe_task, client, job, "NoSuchTask") == "ResourceNotFound.Task"
-    assert refusal(describe_task, client, "job-00000000", "A").startswith("ResourceNotFound")
-    assert refusal(describe_job, client, "job-00000000") == "ResourceNotFound.Job"
+    unknown = f"job-{uuid4().hex[:8]}"
+    assert refusal(describe_task, client, unknown, "A").startswith("ResourceNotFound")
+    assert refusal(describe_job, client, unknown) == "ResourceNotFound.Job"
 
 
 def test_a_page_has_a_largest_size(client):
