@@ -2,6 +2,14 @@
 //! client it uses; and what a task costs in memory.
 //!
 //! `cargo bench --bench polls`. The cloud is another process (this program again), so only the exporter's own CPU counts.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a program that measures and prints; it has nobody to report an error to"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -32,7 +40,7 @@ fn measure() {
     let bare = bare_requests_per_cpu_second(&endpoint);
     let config = write_config(&endpoint);
     let empty = run_exporter(&write_small_config(&endpoint));
-    let base = resident(&empty.0);
+    let empty_size = resident(&empty.0);
     stop(empty.0);
     let (exporter, metrics) = run_exporter(&config);
     wait_for_first_polls(&metrics);
@@ -40,7 +48,7 @@ fn measure() {
     thread::sleep(WINDOW);
     let (polls_after, cpu_after) = (polls(&metrics), cpu_seconds(exporter.id()));
     let polls_per_cpu_second = (polls_after - polls_before) / (cpu_after - cpu_before);
-    let per_task = (resident(&exporter) - base) / TASKS as f64;
+    let per_task = (resident(&exporter) - empty_size) / TASKS as f64;
     stop(exporter);
     cloud.kill().unwrap();
     cloud.wait().unwrap();

@@ -1,4 +1,5 @@
 //! What rendering costs: one task, and the body of `/metrics` of ten thousand, against copying as many bytes.
+#![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report an error to")]
 
 use cloud_task_exporter::metrics::{Body, Format, Own, Sheet, identity};
 use cloud_task_exporter::model::{

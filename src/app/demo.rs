@@ -98,7 +98,7 @@ impl Clouds {
              page      http://{host}:{port}/\n\
              tencent   http://{tencent}   region {}   secret_id {}   secret_key {}\n\
              aliyun    http://{aliyun}   region {}   access_key_id {}   access_key_secret {}\n\
-             huawei    http://{huawei}   region {}   access_key {}   secret_key {}   project_id {}\n\n",
+             huawei    http://{huawei}   region {}   access_key {}   secret_key {}   project_id {}   user_name {}   password {}   domain {}\n\n",
             tencent::REGION,
             tencent::SECRET_ID,
             tencent::SECRET_KEY,
@@ -109,6 +109,9 @@ impl Clouds {
             huawei::ACCESS_KEY,
             huawei::SECRET_KEY,
             huawei::PROJECT_ID,
+            huawei::USER_NAME,
+            huawei::PASSWORD,
+            huawei::DOMAIN,
             version = super::VERSION,
         )
     }

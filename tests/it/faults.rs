@@ -290,7 +290,7 @@ fn a_refused_key_is_tried_once() {
 #[test]
 fn a_refused_key_stops_its_account_only() {
     let refused = r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"no"},"RequestId":"r"}}"#;
-    let (wrong, right) = (FakeCloud::start(|_| Reply::json(refused)), FakeCloud::start(ALIYUN.good));
+    let (wrong, right) = (FakeCloud::start(move |_| Reply::json(refused)), FakeCloud::start(ALIYUN.good));
     let config = (TENCENT.config)(&wrong.endpoint()) + (ALIYUN.config)(&right.endpoint()).strip_prefix(POLL).unwrap();
     let exporter = Exporter::serve(&config);
     exporter.wait_for("cloud_task_poll_success", &[TENCENT.bad], 0.0);
