@@ -6,6 +6,7 @@ use crate::cloud::settings::SecretRef;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde::Deserialize;
+use serde_json::Value as Json;
 use std::path::PathBuf;
 
 const EXAMPLE: &str = include_str!("../../config/cloud-task-exporter.yaml");
@@ -162,6 +163,66 @@ fn the_schema_describes_every_setting_and_allows_no_other() {
 /// Placeholders of clouds have no descriptions.
 fn name_is_ours(name: &str) -> bool {
     !name.starts_with("Section")
+}
+
+/// What of a value the schema does not allow, as far as our schema goes.
+fn misfits(root: &Json, schema: &Json, value: &Json, path: &str) -> Vec<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return misfits(root, root.pointer(reference.trim_start_matches('#')).unwrap(), value, path);
+    }
+    for choices in [&schema["anyOf"], &schema["oneOf"]].into_iter().filter_map(Json::as_array) {
+        let all: Vec<_> = choices.iter().map(|choice| misfits(root, choice, value, path)).collect();
+        if !all.iter().any(Vec::is_empty) {
+            return all.concat();
+        }
+    }
+    let kind = match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.is_u64() => "integer",
+        Json::Number(_) => "number",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    };
+    let is_kind = |name: &Json| name == kind || name == "number" && kind == "integer";
+    let types = &schema["type"];
+    let mut wrong = Vec::new();
+    if !(types.is_null() || is_kind(types) || types.as_array().is_some_and(|types| types.iter().any(is_kind))) {
+        wrong.push(format!("{path}: {kind} instead of {types}"));
+    }
+    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
+        wrong.push(format!("{path}: {value} is none of {}", schema["enum"]));
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        wrong.extend(misfits(root, &schema["items"], item, &format!("{path}[{index}]")));
+    }
+    for (key, item) in value.as_object().into_iter().flatten() {
+        let path = format!("{path}.{key}");
+        match schema["properties"].get(key).unwrap_or(&schema["additionalProperties"]) {
+            Json::Bool(false) => wrong.push(format!("{path}: unknown")),
+            schema => wrong.extend(misfits(root, schema, item, &path)),
+        }
+    }
+    wrong
+}
+
+#[test]
+fn the_example_fits_the_schema() {
+    let schema = schema();
+    let read = |text: &str| serde_json::to_value(Document::read(text).unwrap().value).unwrap();
+    assert_eq!(misfits(&schema, &schema, &read(own_part_of_example()), ""), Vec::<String>::new());
+    assert_eq!(
+        misfits(&schema, &schema, &read("{poll: {intervall: 1s, timeout: [1]}, metrics: 5}"), ""),
+        [
+            ".metrics: integer instead of \"object\"",
+            ".metrics: integer instead of \"null\"",
+            ".poll.intervall: unknown",
+            ".poll.timeout: array instead of \"string\"",
+            ".poll.timeout: array instead of \"null\"",
+            ".poll: object instead of \"null\"",
+        ]
+    );
 }
 
 /// A text near to a config: the example, or words of YAML, with some characters changed.
