@@ -106,31 +106,47 @@ fn a_secret_in_the_file_is_refused_and_never_shown() {
     );
 }
 
-/// The example without the clouds, whose sections are tested with them.
-fn own_part_of_example() -> &'static str {
-    EXAMPLE.split("# Tencent Cloud Batch.").next().unwrap()
-}
-
 #[test]
-fn the_example_states_the_defaults() {
-    let value = Document::read(own_part_of_example()).unwrap().value;
-    let typed = typed::read::<File>(value);
-    assert_eq!(typed.found, []);
-    let (mut report, mut odd) = (Report::default(), Report::default());
-    let config = typed.value.unwrap().check(None, &mut report, &mut odd);
+fn the_example_has_every_section_and_states_the_defaults() {
+    let config = load(EXAMPLE, "example.yaml", None).unwrap();
     assert_eq!((config.poll, config.metrics), (Poll::default(), Metrics::default()));
-    assert!(odd.is_clean());
-    let mistakes: Vec<String> = report.into_mistakes().iter().map(ToString::to_string).collect();
-    assert_eq!(mistakes, ["no account; add a list of them under `aliyun`, `huawei`, `tencent`"]);
+    assert_eq!(config.counts(), Counts { accounts: 3, targets: 4, finders: 2 });
+    assert_eq!(config.warnings(), []);
 }
 
 #[test]
-fn a_state_path_is_a_warning() {
-    let value = Document::read("state: {path: /x}").unwrap().value;
-    let (mut report, mut odd) = (Report::default(), Report::default());
-    typed::read::<File>(value).value.unwrap().check(None, &mut report, &mut odd);
-    let odd: Vec<String> = odd.into_mistakes().iter().map(ToString::to_string).collect();
-    assert_eq!(odd, ["state.path: not used by this version: counters begin at zero whenever the exporter starts"]);
+fn every_target_has_the_same_label_names() {
+    let mut config = load(EXAMPLE, "example.yaml", None).unwrap();
+    for target in config.accounts.iter_mut().flat_map(|account| account.targets_mut()) {
+        let names: Vec<&str> = target.labels.keys().map(|name| &**name).collect();
+        assert_eq!(names, ["owner", "team"], "{}", target.key);
+    }
+}
+
+#[test]
+fn secrets_are_looked_for_when_there_is_an_environment() {
+    let nothing = Environment::from_fn(|_| None);
+    let mistakes = load(EXAMPLE, "example.yaml", Some(nothing)).unwrap_err().to_string();
+    for name in
+        ["TENCENTCLOUD_SECRET_ID", "/run/secrets/tencent_key", "ALIBABA_CLOUD_ACCESS_KEY_ID", "HUAWEICLOUD_SDK_AK"]
+    {
+        assert!(mistakes.contains(name), "{mistakes}");
+    }
+}
+
+#[test]
+fn what_will_not_do_what_it_seems_to_is_a_warning_with_its_line() {
+    let text = EXAMPLE.replace("interval: 1m", "interval: 1h").replace("# state:\n#   path", "state:\n  path");
+    let config = load(&text, "example.yaml", None).unwrap();
+    let warnings: Vec<String> = config.warnings().iter().map(|warning| warning.line("example.yaml")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "example.yaml:16:16: poll.stale_after: tencent/prod/job-97zcl3wt/B is polled only every 1h, later than it counts \
+             as stale (10m); make `stale_after` longer than every interval",
+            "example.yaml:32:9: state.path: not used by this version: counters begin at zero whenever the exporter starts",
+        ]
+    );
 }
 
 /// The schema of what belongs to no cloud.
@@ -155,14 +171,9 @@ fn the_schema_describes_every_setting_and_allows_no_other() {
         };
         assert_eq!(object["additionalProperties"], false, "{name}");
         for (key, property) in properties {
-            assert!(property.get("description").is_some() || !name_is_ours(name), "{name}.{key}");
+            assert!(property.get("description").is_some(), "{name}.{key}");
         }
     }
-}
-
-/// Placeholders of clouds have no descriptions.
-fn name_is_ours(name: &str) -> bool {
-    !name.starts_with("Section")
 }
 
 /// What of a value the schema does not allow, as far as our schema goes.
@@ -211,7 +222,7 @@ fn misfits(root: &Json, schema: &Json, value: &Json, path: &str) -> Vec<String> 
 fn the_example_fits_the_schema() {
     let schema = schema();
     let read = |text: &str| serde_json::to_value(Document::read(text).unwrap().value).unwrap();
-    assert_eq!(misfits(&schema, &schema, &read(own_part_of_example()), ""), Vec::<String>::new());
+    assert_eq!(misfits(&schema, &schema, &read(EXAMPLE), ""), Vec::<String>::new());
     assert_eq!(
         misfits(&schema, &schema, &read("{poll: {intervall: 1s, timeout: [1]}, metrics: 5}"), ""),
         [
