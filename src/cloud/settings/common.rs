@@ -65,7 +65,8 @@ pub struct TargetFields {
 }
 
 impl Common {
-    /// Checks the fields; mistakes go to the report, which is at the account's section.
+    /// Checks the fields; mistakes go to the report, which is at the account's section. Where the name or the region is
+    /// missing something stands in for it, so that the rest of the section is checked all the same.
     pub fn check(
         fields: CommonFields,
         provider: Provider,
@@ -76,7 +77,9 @@ impl Common {
         let account = report.required("account", fields.account, "prod");
         let region = report.required("region", fields.region, region_example);
         let interval = check_interval(fields.interval, defaults.interval, report);
-        let (account, region) = (account?.0, region?.0);
+        let unnamed = || format!("account {} without a name", defaults.accounts.len()).into();
+        let account = account.map_or_else(unnamed, |AccountName(account)| account);
+        let region = region.map_or_else(|| region_example.into(), |RegionName(region)| region);
         let key = AccountKey { provider, account };
         if !defaults.accounts.insert(key.clone()) {
             report.mistake_at(
@@ -156,6 +159,37 @@ fn check_interval(interval: Option<Interval>, default: Duration, report: &mut Re
                 report.mistake_at("interval", "an interval is at least 1s, for example 30s");
             }
             interval
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_name_and_a_region_the_rest_is_still_checked() {
+        let mut defaults = Defaults {
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(10),
+            labels: BTreeMap::new(),
+            environment: None,
+            accounts: HashSet::new(),
+            tasks: HashSet::new(),
+        };
+        let mut report = Report::default();
+        for _ in 0..2 {
+            let fields = CommonFields { interval: Some(Interval(Duration::ZERO)), ..CommonFields::default() };
+            let common = Common::check(fields, Provider::new("cloud"), "here-1", &mut defaults, &mut report).unwrap();
+            for _ in 0..2 {
+                common.named_target(("task", "T"), TargetFields::default(), &mut defaults, &mut report);
+            }
+        }
+        let once = ["missing `account`", "missing `region`", "interval: an interval", "task: a second target"];
+        let mistakes: Vec<String> = report.into_mistakes().iter().map(ToString::to_string).collect();
+        assert_eq!(mistakes.len(), 2 * once.len());
+        for (mistake, begin) in mistakes.iter().zip(once.iter().cycle()) {
+            assert!(mistake.starts_with(begin), "{mistake}");
         }
     }
 }

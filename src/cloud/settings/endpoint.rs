@@ -51,13 +51,14 @@ impl TryFrom<String> for Endpoint {
     fn try_from(text: String) -> Result<Self, String> {
         let wrong =
             |what: &str| format!("{text:?} {what}; expected an address such as https://batch.tencentcloudapi.com");
+        // Before anything that repeats the text: what stands before an @ may be a password.
+        if text.contains('@') {
+            return Err("credentials do not belong in an endpoint; expected an address such as https://host".to_owned());
+        }
         let url = Url::parse(&text).map_err(|error| wrong(&format!("is no URL ({error})")))?;
         let Some(host) = url.host_str() else {
             return Err(wrong("names no host"));
         };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("credentials do not belong in an endpoint; expected an address such as https://host".to_owned());
-        }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("has a path or a query"));
         }
@@ -105,6 +106,10 @@ mod tests {
         {
             assert!(endpoint(text).is_err(), "{text}");
         }
-        assert!(!endpoint("https://u:hunter2@a").unwrap_err().contains("hunter2"));
+        for text in
+            ["https://u:hunter2@a", "https://u:hunter2@a b", "u:hunter2@a", "ftp://u:hunter2@", "http://hunter2@a"]
+        {
+            assert!(!endpoint(text).unwrap_err().contains("hunter2"), "{text}");
+        }
     }
 }
