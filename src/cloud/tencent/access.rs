@@ -1,0 +1,166 @@
+//! How one account is asked: its address, its region, its keys and the dialect it speaks. Makes signed requests; sends none.
+
+use super::error::unbuildable;
+use super::legacy::{self, SignatureMethod};
+use super::sign::{self, Scope, Signed};
+use crate::cloud::settings::Endpoint;
+use crate::cloud::{Error, Stamp};
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The version of the API's documents; both dialects name it.
+pub(super) const VERSION: &str = "2017-03-12";
+/// The service's name in a signature, whatever the host is called.
+const SERVICE: &str = "batch";
+const JSON: &str = "application/json";
+
+/// The keys of an account, read together.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    pub(super) secret_id: SecretString,
+    pub(super) secret_key: SecretString,
+    /// Only with temporary keys.
+    pub(super) token: Option<SecretString>,
+}
+
+/// Which of the vendor's two ways of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// API 3.0.
+    Current,
+    /// API 2.0, signed like this.
+    Legacy(SignatureMethod),
+}
+
+/// How one account is asked.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) endpoint: Endpoint,
+    pub(super) region: Arc<str>,
+    pub(super) keys: Keys,
+    pub(super) dialect: Dialect,
+}
+
+impl Access {
+    /// The signed request of an action. `parameters` are the action's own and nothing else: the vendor refuses others.
+    pub(super) fn request(
+        &self,
+        action: &str,
+        parameters: &impl Serialize,
+        stamp: &Stamp,
+    ) -> Result<http::Request<Bytes>, Error> {
+        let parameters = serde_json::to_value(parameters).map_err(unbuildable)?;
+        match self.dialect {
+            Dialect::Current => self.current(action, &parameters, stamp),
+            Dialect::Legacy(method) => legacy::request(self, method, action, &parameters, stamp),
+        }
+    }
+
+    fn current(&self, action: &str, parameters: &Value, stamp: &Stamp) -> Result<http::Request<Bytes>, Error> {
+        let body = parameters.to_string();
+        let signed = Signed {
+            method: "POST",
+            query: "",
+            headers: [("content-type", JSON), ("host", self.endpoint.authority())].into(),
+            payload: body.as_bytes(),
+        };
+        let scope = Scope { at: stamp.at, service: SERVICE };
+        let Keys { secret_id, secret_key, token } = &self.keys;
+        let authorization =
+            sign::authorization(secret_id.expose_secret(), secret_key.expose_secret(), &scope, &signed);
+        let mut request = http::Request::post(self.endpoint.url("/"))
+            .header(CONTENT_TYPE, JSON)
+            .header(AUTHORIZATION, secret_header(&authorization)?)
+            .header("x-tc-action", action)
+            .header("x-tc-version", VERSION)
+            .header("x-tc-region", &*self.region)
+            .header("x-tc-timestamp", stamp.at.as_second())
+            // The language of messages.
+            .header("x-tc-language", "en-US");
+        if let Some(token) = token {
+            request = request.header("x-tc-token", secret_header(token.expose_secret())?);
+        }
+        request.body(Bytes::from(body)).map_err(unbuildable)
+    }
+}
+
+fn secret_header(text: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(text).map_err(unbuildable)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::tencent::api::{DescribeTask, Page};
+    use crate::cloud::tencent::id::TaskId;
+    use crate::cloud::Call;
+    use jiff::Timestamp;
+
+    fn access(dialect: Dialect, token: Option<&str>) -> Access {
+        Access {
+            endpoint: Endpoint::https("batch.tencentcloudapi.com").unwrap(),
+            region: "ap-guangzhou".into(),
+            keys: Keys {
+                secret_id: "AKIDEXAMPLE0000000000000000000000000".into(),
+                secret_key: "SKEXAMPLE00000000000000000000000".into(),
+                token: token.map(SecretString::from),
+            },
+            dialect,
+        }
+    }
+
+    fn stamp() -> Stamp {
+        Stamp { at: Timestamp::from_second(1_700_000_000).unwrap(), nonce: "0002e6d".repeat(5) }
+    }
+
+    fn ask(access: &Access, page: Option<Page>) -> http::Request<Bytes> {
+        let id = TaskId::parse("job-97zcl3wt/A").unwrap();
+        DescribeTask { access, id: &id, page }.request(&stamp()).unwrap()
+    }
+
+    #[test]
+    fn a_request_of_api_3_is_the_recorded_one() {
+        let request = ask(&access(Dialect::Current, Some("TOKEN")), None);
+        assert_eq!(request.uri(), "https://batch.tencentcloudapi.com/");
+        assert_eq!(request.body(), r#"{"JobId":"job-97zcl3wt","TaskName":"A"}"#);
+        let recorded = include_str!("../../../tests/data/sign/tencent/v3-post-describe-task/authorization.txt");
+        assert_eq!(request.headers()["authorization"], recorded);
+        let headers = ["content-type", "x-tc-action", "x-tc-version", "x-tc-region", "x-tc-timestamp", "x-tc-token"];
+        let sent = headers.map(|name| request.headers()[name].to_str().unwrap());
+        assert_eq!(sent, [JSON, "DescribeTask", VERSION, "ap-guangzhou", "1700000000", "TOKEN"]);
+        assert!(request.headers()["authorization"].is_sensitive() && request.headers()["x-tc-token"].is_sensitive());
+        assert!(!ask(&access(Dialect::Current, None), None).headers().contains_key("x-tc-token"));
+    }
+
+    #[test]
+    fn a_page_is_part_of_the_body() {
+        let request = ask(&access(Dialect::Current, None), Some(Page { offset: 2000, limit: 1000 }));
+        assert_eq!(request.body(), r#"{"JobId":"job-97zcl3wt","Limit":1000,"Offset":2000,"TaskName":"A"}"#);
+    }
+
+    #[test]
+    fn a_request_of_api_2_is_a_signed_form() {
+        let request = ask(&access(Dialect::Legacy(SignatureMethod::HmacSha256), None), None);
+        assert_eq!(request.uri().path(), "/v2/index.php");
+        let body = String::from_utf8(request.body().to_vec()).unwrap();
+        assert!(
+            body.starts_with("Action=DescribeTask&JobId=job-97zcl3wt&Nonce=11886&Region=ap-guangzhou&SecretId=AKID"),
+            "{body}"
+        );
+        assert!(body.contains("&SignatureMethod=HmacSHA256&TaskName=A&Timestamp=1700000000&Version=2017-03-12"), "{body}");
+        assert!(body.contains("&Signature="), "{body}");
+    }
+
+    #[test]
+    fn keys_do_not_show_in_debug_output() {
+        let shown = format!("{:?}", access(Dialect::Current, Some("TOKENEXAMPLE")));
+        assert!(!shown.contains("EXAMPLE"), "{shown}");
+    }
+}
