@@ -4,6 +4,7 @@
 
 mod http;
 pub mod strict;
+pub mod tencent;
 pub mod world;
 
 pub use http::{Answered, Asked, Simulator, serve};

@@ -15,6 +15,8 @@ mod normalize;
 mod setup;
 pub mod sign;
 mod state;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use config::Section;

@@ -1,0 +1,123 @@
+//! Who may ask the simulated cloud: the signatures of both dialects, verified over what the caller says is signed.
+
+use super::super::http::Asked;
+use super::super::strict::Nonces;
+use super::{Refusal, SECRET_ID, SECRET_KEY};
+use crate::cloud::digest::same;
+use crate::cloud::tencent::legacy::{self, SignatureMethod};
+use crate::cloud::tencent::sign::{self, Scope, Signed};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// A signature of API 3.0 is good for so long, before and after.
+const WINDOW: SignedDuration = SignedDuration::from_secs(300);
+/// One of API 2.0.
+const LEGACY_WINDOW: SignedDuration = SignedDuration::from_hours(2);
+
+/// The parts of `Authorization`.
+struct Authorization<'a> {
+    credential: &'a str,
+    signed_headers: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    fn parse(header: &'a str) -> Option<Self> {
+        let parts = header.strip_prefix(sign::ALGORITHM)?.split(',');
+        let parts: BTreeMap<&str, &str> = parts.filter_map(|part| part.trim().split_once('=')).collect();
+        let part = |name: &str| parts.get(name).copied();
+        Some(Self {
+            credential: part("Credential")?,
+            signed_headers: part("SignedHeaders")?,
+            signature: part("Signature")?,
+        })
+    }
+}
+
+/// Verifies a request of API 3.0.
+pub(super) fn verify(asked: &Asked, now: Timestamp) -> Result<(), Refusal> {
+    let header = asked.header("authorization");
+    if header.is_empty() {
+        return Err(Refusal::new("MissingParameter", "the header Authorization is missing"));
+    }
+    let Some(authorization) = Authorization::parse(header) else {
+        return Err(Refusal::new("AuthFailure.InvalidAuthorization", "the header Authorization cannot be read"));
+    };
+    known_key(authorization.credential.split('/').next().unwrap_or_default())?;
+    let at = timestamp(asked.header("x-tc-timestamp"))?;
+    if now.duration_since(at).abs() > WINDOW {
+        return Err(Refusal::new("AuthFailure.SignatureExpire", "the signature is more than five minutes off"));
+    }
+    // It has no temporary keys.
+    no_token(asked.headers.contains_key("x-tc-token"))?;
+    let scope = Scope { at, service: "batch" };
+    let headers: BTreeMap<&str, &str> =
+        authorization.signed_headers.split(';').map(|name| (name, asked.header(name))).collect();
+    let signs_enough =
+        ["content-type", "host"].iter().all(|name| headers.get(name).is_some_and(|value| !value.is_empty()));
+    let signed = Signed { method: asked.method.as_str(), query: &asked.query, headers, payload: &asked.body };
+    let string = sign::string_to_sign(&scope, &sign::canonical_request(&signed));
+    let expected = sign::signature(SECRET_KEY, &scope, &string);
+    let in_scope = authorization.credential == format!("{SECRET_ID}/{scope}");
+    if signs_enough && in_scope && same(&expected, authorization.signature) { Ok(()) } else { Err(signature_failure()) }
+}
+
+/// Verifies a request of API 2.0, whose parameters are `form`.
+pub(super) fn verify_legacy(
+    asked: &Asked,
+    form: &legacy::Parameters,
+    nonces: &Nonces,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let parameter = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    for name in ["Action", "Region", "Timestamp", "Nonce", "SecretId", "Signature", "Version"] {
+        if parameter(name).is_empty() {
+            return Err(Refusal::new("MissingParameter", format!("the parameter {name} is missing")));
+        }
+    }
+    known_key(parameter("SecretId"))?;
+    no_token(form.contains_key("Token"))?;
+    let method = match parameter("SignatureMethod") {
+        "" | "HmacSHA1" => SignatureMethod::HmacSha1,
+        "HmacSHA256" => SignatureMethod::HmacSha256,
+        other => return Err(Refusal::new("AuthFailure.SignatureFailure", format!("there is no method {other:?}"))),
+    };
+    let signed: legacy::Parameters = form
+        .iter()
+        .filter(|(name, _)| *name != "Signature")
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let string = legacy::string_to_sign(asked.method.as_str(), asked.header("host"), legacy::PATH, &signed);
+    if !same(&legacy::signature(SECRET_KEY, method, &string), parameter("Signature")) {
+        return Err(signature_failure());
+    }
+    let at = timestamp(parameter("Timestamp"))?;
+    let fresh = now.duration_since(at).abs() <= LEGACY_WINDOW;
+    let stamp = format!("{}/{}", parameter("Timestamp"), parameter("Nonce"));
+    if fresh && nonces.is_new(&stamp, LEGACY_WINDOW, now) {
+        Ok(())
+    } else {
+        Err(Refusal::new("4500", "nonce and timestamp were used before, or the timestamp is hours off"))
+    }
+}
+
+fn known_key(secret_id: &str) -> Result<(), Refusal> {
+    if secret_id == SECRET_ID {
+        Ok(())
+    } else {
+        Err(Refusal::new("AuthFailure.SecretIdNotFound", "there is no such SecretId"))
+    }
+}
+
+fn no_token(given: bool) -> Result<(), Refusal> {
+    if given { Err(Refusal::new("AuthFailure.TokenFailure", "the token is wrong")) } else { Ok(()) }
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, Refusal> {
+    let seconds = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    seconds.ok_or_else(|| Refusal::new("InvalidParameter", format!("{text:?} is no timestamp")))
+}
+
+fn signature_failure() -> Refusal {
+    Refusal::new("AuthFailure.SignatureFailure", "the signature is not the one expected")
+}
