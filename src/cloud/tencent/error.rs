@@ -1,7 +1,7 @@
 //! What the vendor's error codes mean for the exporter: a table each for the codes of API 3.0 and the numbers of API 2.0.
 //!
 //! Messages come in the language of the account and may echo a signature, so nothing is decided by them, and those of
-//! refused signatures are not kept. <https://www.tencentcloud.com/document/api/599/33222> lists the common codes.
+//! refused signatures are not kept. <https://www.tencentcloud.com/document/product/599/30483> lists the common codes.
 
 use crate::cloud::{Answer, Error, Retry};
 use crate::model::Reason;
@@ -41,12 +41,8 @@ fn judge(code: &str) -> (Reason, Option<&'static str>) {
         "AuthFailure" => (Reason::Denied, Some(REFUSED)),
         "UnauthorizedOperation" | "IpInBlacklist" | "IpNotInWhitelist" => (Reason::Denied, None),
         "ResourceNotFound" | "TaskNotFound" | "JobNotFound" => (Reason::NotFound, None),
-        "InternalError"
-        | "InternalServerError"
-        | "ServiceUnavailable"
-        | "ResourceUnavailable"
-        | "ResourceInsufficient"
-        | "FailedOperation" => (Reason::Transport, None),
+        "InternalError" | "InternalServerError" | "ServiceUnavailable" | "ResourceUnavailable"
+        | "ResourceInsufficient" | "FailedOperation" => (Reason::Transport, None),
         // Everything that is wrong with the request or the address; and what we have never heard of, which would not get
         // better within seconds.
         _ => (Reason::Rejected, None),
@@ -163,8 +159,7 @@ mod tests {
 
     #[test]
     fn what_may_echo_a_signature_is_not_kept() {
-        for code in ["AuthFailure.SignatureFailure", "AuthFailure.SignatureExpire", "AuthFailure.UnauthorizedOperation"]
-        {
+        for code in ["AuthFailure.SignatureFailure", "AuthFailure.SignatureExpire", "AuthFailure.UnauthorizedOperation"] {
             assert!(!of_code(code, "expected signature 0a1b2c").to_string().contains("0a1b2c"), "{code}");
         }
         for number in [4100, 4200, 4300, 4500] {

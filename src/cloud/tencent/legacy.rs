@@ -1,7 +1,7 @@
 //! API 2.0: requests to `/v2/index.php` with every parameter, the signature among them, in a form.
 //!
-//! <https://cloud.tencent.com/document/api/599/12698> and the pages beside it describe it. Of the signature there are pure
-//! steps; nothing is sent here.
+//! <https://cloud.tencent.com/document/api/599/12686> is one of the pages that are left of it. Of the signature there are
+//! pure steps; nothing is sent here.
 
 use super::access::Access;
 use super::error::unbuildable;

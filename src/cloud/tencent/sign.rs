@@ -1,6 +1,6 @@
 //! TC3-HMAC-SHA256, the signature of API 3.0, as pure steps that can be looked at one by one.
 //!
-//! <https://www.tencentcloud.com/document/api/599/33220> describes it. It knows no action and sends nothing.
+//! <https://www.tencentcloud.com/document/product/599/33212> describes it. It knows no action and sends nothing.
 
 use crate::cloud::digest::{hmac_sha256, sha256_hex};
 use jiff::Timestamp;
@@ -104,8 +104,7 @@ mod tests {
     }
 
     fn text(folder: &Path, name: &str) -> String {
-        std::fs::read_to_string(folder.join(name))
-            .unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()))
+        std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()))
     }
 
     fn folders(prefix: &str) -> Vec<PathBuf> {

@@ -1,10 +1,10 @@
 //! The vendor's answers, letter by letter, as far as they are read. What they mean is judged in `normalize.rs`.
 //!
 //! Lenient where the documents of different years differ: nulls, unknown keys, older spellings, numbers in quotes.
-//! <https://www.tencentcloud.com/document/api/599/30555> and the pages beside it describe them.
+//! <https://www.tencentcloud.com/document/product/599/30555> and the pages beside it describe them.
 
-use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt;
 
