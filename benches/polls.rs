@@ -138,8 +138,8 @@ fn bare_requests_per_cpu_second(endpoint: &str) -> f64 {
 // === the exporter ===
 
 fn config_of(endpoint: &str, tasks: usize) -> String {
-    let targets: String =
-        (0..tasks).map(|number| format!("      - {{job: job-{number:08}, tasks: [A], group: bench}}\n")).collect();
+    let target = |number: usize| format!("      - {{job: job-{number:08}, tasks: [A], group: bench}}\n");
+    let targets = (0..tasks).map(target).collect::<Vec<_>>().concat();
     format!(
         "poll: {{interval: 1s}}\ntencent:\n  - account: bench\n    region: ap-guangzhou\n    endpoint: {endpoint}\n    \
          rate_limit: 100000\n    credentials: {{secret_id: {{env: KEY}}, secret_key: {{env: SECRET}}}}\n    targets:\n{targets}"

@@ -66,7 +66,8 @@ pub struct Flags {
         env = "CLOUD_TASK_EXPORTER_LOG_LEVEL",
         hide_env_values = true,
         value_name = "LEVEL",
-        default_value = "info"
+        default_value = "info",
+        value_parser = PossibleValuesParser::new(["debug", "info", "warn", "error"]).try_map(|word| word.parse::<LogLevel>())
     )]
     pub log_level: LogLevel,
     /// How a line of the log is written

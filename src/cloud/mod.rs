@@ -33,7 +33,7 @@ pub trait Cloud: Send + Sync + fmt::Debug {
 
 /// A way to find tasks that the config does not name one by one.
 pub trait Find: Send + Sync + fmt::Debug {
-    /// The ids of the tasks there are now.
+    /// The ids of the tasks there are now, those that matter most first.
     ///
     /// # Errors
     /// Why there is no whole list; what was found before stays.
@@ -49,7 +49,7 @@ pub struct Finder {
     pub template: Target,
     /// A found task is forgotten when no list has named it for so long.
     pub keep: Duration,
-    /// At most so many tasks; the ones listed last win.
+    /// At most so many tasks; the first of a list win.
     pub limit: usize,
 }
 

@@ -76,7 +76,7 @@ fn sources() -> Vec<(String, String)> {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
         (name, lines.collect::<Vec<_>>().join("\n"))
     };
-    paths.into_iter().map(read).filter(|(name, _)| !name.ends_with("tests.rs")).collect()
+    paths.into_iter().map(read).filter(|(name, _)| !name.ends_with("tests.rs") && !name.contains("/tests/")).collect()
 }
 
 fn is_word(byte: Option<u8>) -> bool {
@@ -91,7 +91,7 @@ fn names_after<'a>(code: &'a str, prefix: &str) -> BTreeSet<&'a str> {
             continue;
         }
         let rest = &code[start + prefix.len() + 2..];
-        let group = rest.strip_prefix('{').map(|inner| inner.split('}').next().unwrap()).unwrap_or(rest);
+        let group = rest.strip_prefix('{').map_or(rest, |inner| inner.split('}').next().unwrap());
         let pieces: Vec<&str> = if rest.starts_with('{') { group.split(',').collect() } else { vec![group] };
         for piece in pieces {
             let piece = piece.trim_start();

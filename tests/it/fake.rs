@@ -145,7 +145,7 @@ fn write(stream: &mut TcpStream, reply: &Reply) -> bool {
             false
         }
         Reply::Endless => {
-            let piece = [b' '; 64 * 1024];
+            let piece = vec![b' '; 64 * 1024];
             let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
             let mut going = stream.write_all(head).is_ok();
             while going {

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Nothing here is fast on purpose; this only ends a test that would hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running exporter; it is killed when dropped.
 pub struct Exporter {

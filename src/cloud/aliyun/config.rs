@@ -107,10 +107,8 @@ impl Section {
         };
         let common = Common::check(fields, PROVIDER, "cn-hangzhou", defaults, report);
         let key = defaults.environment.clone().and_then(|environment| read_key(self.credentials, &environment, report));
-        let targets =
-            list("targets", self.targets, report, |report, target| target.check(common.as_ref(), defaults, report));
-        let found = list("discover", self.discover, report, |report, discover| discover.check(common.as_ref(), report));
-        let common = common?;
+        let targets = list("targets", self.targets, report, |report, target| target.check(&common, defaults, report));
+        let found = list("discover", self.discover, report, |report, discover| Some(discover.check(&common, report)));
         let endpoint = match self.endpoint {
             Some(endpoint) => Ok(endpoint),
             None => Endpoint::https(&format!("cs.{}.aliyuncs.com", common.region)),
@@ -122,18 +120,18 @@ impl Section {
 }
 
 impl TargetSection {
-    fn check(self, common: Option<&Common>, defaults: &mut Defaults, report: &mut Report) -> Option<Target> {
+    fn check(self, common: &Common, defaults: &mut Defaults, report: &mut Report) -> Option<Target> {
         let task = report.required("task", self.task, "T-5faa48fb31b6b8078d000006")?;
         if let Some(flaw) = flaw_of_id(&task) {
             report.mistake_at("task", format!("the task id {flaw}; expected one such as T-5faa48fb31b6b8078d000006"));
         }
         let fields = TargetFields { group: self.group, interval: self.interval, labels: self.labels };
-        Some(common?.named_target(("task", &task), fields, defaults, report))
+        Some(common.named_target(("task", &task), fields, defaults, report))
     }
 }
 
 impl DiscoverSection {
-    fn check(self, common: Option<&Common>, report: &mut Report) -> Option<Found> {
+    fn check(self, common: &Common, report: &mut Report) -> Found {
         let clusters = self.clusters.map(|clusters| {
             list("clusters", Some(clusters), report, |report, cluster| {
                 if let Some(flaw) = flaw_of_id(&cluster) {
@@ -149,7 +147,6 @@ impl DiscoverSection {
         if self.limit == Some(0) {
             report.mistake_at("limit", "with 0 nothing is found; expected a number such as 500, or leave it out");
         }
-        let common = common?;
         let fields = TargetFields { group: self.group, interval: self.interval, labels: self.labels };
         let wanted = Wanted {
             clusters,
@@ -157,7 +154,7 @@ impl DiscoverSection {
             max_age: self.max_age.map(|age| age.0),
             limit: self.limit.unwrap_or(DEFAULT_LIMIT),
         };
-        Some(Found { template: common.target("", fields, report), wanted })
+        Found { template: common.target("", fields, report), wanted }
     }
 }
 
@@ -304,8 +301,7 @@ mod tests {
 
     #[test]
     fn nothing_to_poll_and_no_name_are_told_together() {
-        let (prepared, mistakes) = check(json!({}), None);
-        assert!(prepared.is_none());
+        let (_, mistakes) = check(json!({}), None);
         assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
         let (_, mistakes) = check(json!({"account": "a", "region": "r", "targets": []}), None);
         assert_eq!(mistakes, ["targets: the list is empty; name at least one, or leave `targets` out"]);

@@ -92,10 +92,9 @@ impl<const AUTOPILOT: bool> Call for ShowJob<'_, AUTOPILOT> {
     }
 
     fn reply(&self, answer: &Answer) -> Result<Job, Error> {
-        let nothing_known =
-            || Error::new(Reason::Decode, "the answer is no job: it has no metadata.uid and no status.phase");
+        let no_job = || Error::new(Reason::Decode, "the answer is no job: it has no status.phase");
         document(answer, self.proof.shown(), |body| {
-            wire::read_job(body).and_then(|job| if job.is_recognizable() { Ok(job) } else { Err(nothing_known()) })
+            wire::read_job(body).and_then(|job| if job.phase().is_empty() { Err(no_job()) } else { Ok(job) })
         })
     }
 }

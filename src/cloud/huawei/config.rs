@@ -103,8 +103,7 @@ impl Section {
         };
         let common = Common::check(fields, PROVIDER, "cn-north-4", defaults, report);
         let credentials = CredentialsSection::check(self.credentials, defaults.environment.as_ref(), report);
-        let (targets, autopilot) = check_targets(self.targets, common.as_ref(), defaults, report);
-        let common = common?;
+        let (targets, autopilot) = check_targets(self.targets, &common, defaults, report);
         let cce = address(self.endpoint, "cce", &common.region, report);
         let iam = address(self.iam_endpoint, "iam", &common.region, report);
         let site = Site { region: Arc::clone(&common.region), cce: cce?, iam: iam? };
@@ -144,7 +143,7 @@ impl Prepared for Checked {
 /// The tasks to poll, and which of them are jobs of Autopilot clusters.
 fn check_targets(
     targets: Option<Vec<TargetSection>>,
-    common: Option<&Common>,
+    common: &Common,
     defaults: &mut Defaults,
     report: &mut Report,
 ) -> (Vec<Target>, HashSet<Box<str>>) {
@@ -161,7 +160,7 @@ fn check_targets(
         report.each(targets, |report, target| {
             let job = report.required("job", target.job, JOB_EXAMPLE)?.0;
             let fields = TargetFields { group: target.group, interval: target.interval, labels: target.labels };
-            let named = common?.named_target(("job", &job), fields, defaults, report);
+            let named = common.named_target(("job", &job), fields, defaults, report);
             if target.autopilot {
                 autopilot.insert(job);
             }
@@ -251,6 +250,7 @@ mod tests {
                 "interval: an interval is at least 1s, for example 30s",
                 &*format!("credentials: no credentials are named; {sets}"),
                 &*format!("targets[0]: missing `job`, for example `job: {JOB_EXAMPLE}`"),
+                "targets[1].interval: an interval is at least 1s, for example 30s",
             ]
         );
         let twice = mistakes(with("targets", json!([{"job": "a"}, {"job": "a"}])));

@@ -88,11 +88,6 @@ impl Job {
         self.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
     }
 
-    /// Whether this can be a job at all, and not some other document of which no field was recognized.
-    pub(super) fn is_recognizable(&self) -> bool {
-        !self.phase().is_empty() || self.metadata.as_ref().is_some_and(|metadata| metadata.uid.is_some())
-    }
-
     fn is_within(&self, depth: usize) -> bool {
         depth > 0 && self.sub_jobs().iter().all(|job| job.is_within(depth - 1))
     }

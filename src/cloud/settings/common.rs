@@ -73,7 +73,7 @@ impl Common {
         region_example: &str,
         defaults: &mut Defaults,
         report: &mut Report,
-    ) -> Option<Self> {
+    ) -> Self {
         let account = report.required("account", fields.account, "prod");
         let region = report.required("region", fields.region, region_example);
         let interval = check_interval(fields.interval, defaults.interval, report);
@@ -89,14 +89,14 @@ impl Common {
         }
         let mut labels = defaults.labels.clone();
         labels.extend(fields.labels);
-        Some(Self {
+        Self {
             key,
             region,
             rate_limit: fields.rate_limit.map(|rate| rate.0),
             timeout: defaults.timeout,
             interval,
             labels,
-        })
+        }
     }
 
     /// A task the config names, or (with an empty id) the template of tasks to be found.
@@ -180,7 +180,7 @@ mod tests {
         let mut report = Report::default();
         for _ in 0..2 {
             let fields = CommonFields { interval: Some(Interval(Duration::ZERO)), ..CommonFields::default() };
-            let common = Common::check(fields, Provider::new("cloud"), "here-1", &mut defaults, &mut report).unwrap();
+            let common = Common::check(fields, Provider::new("cloud"), "here-1", &mut defaults, &mut report);
             for _ in 0..2 {
                 common.named_target(("task", "T"), TargetFields::default(), &mut defaults, &mut report);
             }

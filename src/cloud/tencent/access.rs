@@ -71,8 +71,7 @@ impl Access {
         };
         let scope = Scope { at: stamp.at, service: SERVICE };
         let Keys { secret_id, secret_key, token } = &self.keys;
-        let authorization =
-            sign::authorization(secret_id.expose_secret(), secret_key.expose_secret(), &scope, &signed);
+        let authorization = sign::authorization(secret_id.expose_secret(), secret_key.expose_secret(), &scope, &signed);
         let mut request = http::Request::post(self.endpoint.url("/"))
             .header(CONTENT_TYPE, JSON)
             .header(AUTHORIZATION, secret_header(&authorization)?)
@@ -98,9 +97,9 @@ fn secret_header(text: &str) -> Result<HeaderValue, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::Call;
     use crate::cloud::tencent::api::{DescribeTask, Page};
     use crate::cloud::tencent::id::TaskId;
-    use crate::cloud::Call;
     use jiff::Timestamp;
 
     fn access(dialect: Dialect, token: Option<&str>) -> Access {
@@ -154,7 +153,10 @@ mod tests {
             body.starts_with("Action=DescribeTask&JobId=job-97zcl3wt&Nonce=11886&Region=ap-guangzhou&SecretId=AKID"),
             "{body}"
         );
-        assert!(body.contains("&SignatureMethod=HmacSHA256&TaskName=A&Timestamp=1700000000&Version=2017-03-12"), "{body}");
+        assert!(
+            body.contains("&SignatureMethod=HmacSHA256&TaskName=A&Timestamp=1700000000&Version=2017-03-12"),
+            "{body}"
+        );
         assert!(body.contains("&Signature="), "{body}");
     }
 

@@ -63,7 +63,9 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], place: &str) -> Result<T, Error
 fn unreadable(error: &serde_json::Error, path: &str) -> Error {
     let message = match error.classify() {
         Category::Eof => "the answer is cut off".to_owned(),
-        Category::Syntax | Category::Io => "the answer is no JSON; does something else answer in the API's place?".to_owned(),
+        Category::Syntax | Category::Io => {
+            "the answer is no JSON; does something else answer in the API's place?".to_owned()
+        }
         Category::Data if path.is_empty() => format!("the answer cannot be read: {error}"),
         Category::Data => format!("the answer cannot be read at {path}: {error}"),
     };

@@ -11,8 +11,8 @@ use super::setup::{Checked, Search, What};
 use super::state::State;
 use crate::cloud::Prepared;
 use crate::cloud::settings::{
-    AccountName, Common, CommonFields, Defaults, Endpoint, GroupName, Interval, LabelName, LabelValue,
-    Pattern, RateLimit, RegionName, Report, TargetFields,
+    AccountName, Common, CommonFields, Defaults, Endpoint, GroupName, Interval, LabelName, LabelValue, Pattern,
+    RateLimit, RegionName, Report, TargetFields,
 };
 use crate::model::{Target, TaskKey};
 use jiff::SignedDuration;
@@ -116,12 +116,13 @@ impl Section {
         let environment = defaults.environment.clone();
         let keys = credentials::check(self.credentials, environment.as_ref(), report);
         if self.targets.is_none() && self.discover.is_none() {
-            report.mistake("nothing to poll; add `targets`, for example `targets: [{job: job-97zcl3wt}]`, or `discover`");
+            report
+                .mistake("nothing to poll; add `targets`, for example `targets: [{job: job-97zcl3wt}]`, or `discover`");
         }
         let targets = filled(self.targets, "targets", "{job: job-97zcl3wt}", report);
         let discover = filled(self.discover, "discover", "{states: [RUNNING]}", report);
         // Without a name or a region the account's targets cannot be told from others.
-        let common = Common::check(fields, PROVIDER, "ap-guangzhou", defaults, report)?;
+        let common = Common::check(fields, PROVIDER, "ap-guangzhou", defaults, report);
         let mut checked = Checked { common, endpoint: endpoint?, dialect, keys, targets: vec![], searches: vec![] };
         report.at("targets", |report| {
             report.each(targets, |report, target| target.check(&mut checked, defaults, report));
@@ -301,7 +302,8 @@ mod tests {
 
     /// An account that is right but for these fields.
     fn mistakes(fields: &Value) -> Vec<String> {
-        let mut section = json!({"account": "prod", "region": "ap-guangzhou", "targets": [{"job": "job-1", "tasks": ["A"]}]});
+        let mut section =
+            json!({"account": "prod", "region": "ap-guangzhou", "targets": [{"job": "job-1", "tasks": ["A"]}]});
         section.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         mistakes_in(Some(environment()), section)
     }
@@ -317,7 +319,10 @@ mod tests {
             (json!({"targets": [{"tasks": ["A"]}]}), vec!["targets[0]: missing `job`"]),
             (
                 json!({"targets": [{"job": "job-1", "tasks": ["A", "A"], "interval": "1ms"}]}),
-                vec!["targets[0].interval: an interval is at least 1s", "targets[0].tasks: a second target \"job-1/A\""],
+                vec![
+                    "targets[0].interval: an interval is at least 1s",
+                    "targets[0].tasks: a second target \"job-1/A\"",
+                ],
             ),
             (
                 json!({"targets": [{"job": "job-1"}, {"job": "job-1"}]}),
@@ -365,7 +370,10 @@ mod tests {
             (json!({"api": 3.0}), "expected \"3.0\" or \"2.0\", in quotes"),
             (json!({"api": "4.0"}), "expected \"3.0\" or \"2.0\", in quotes"),
             (json!({"signature_method": "md5"}), "expected `HmacSHA1` or `HmacSHA256`"),
-            (json!({"discover": [{"states": ["DONE"]}]}), "`SUBMITTED`, `PENDING`, `RUNNABLE`, `STARTING`, `RUNNING`, `SUCCEED`, `FAILED`, `FAILED_INTERRUPTED`"),
+            (
+                json!({"discover": [{"states": ["DONE"]}]}),
+                "`SUBMITTED`, `PENDING`, `RUNNABLE`, `STARTING`, `RUNNING`, `SUCCEED`, `FAILED`, `FAILED_INTERRUPTED`",
+            ),
             (json!({"discover": [{"name": "("}]}), "unclosed group"),
             (json!({"targets": [{"job": ""}]}), "job-97zcl3wt"),
             (json!({"targets": [{"job": "job-1/A"}]}), "job-97zcl3wt"),

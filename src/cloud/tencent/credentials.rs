@@ -47,11 +47,8 @@ fn keys_of_the_vendors_tools(environment: &Environment, report: &mut Report) -> 
     const SECRET_ID: SecretRef = SecretRef::FirstEnv(&["TENCENTCLOUD_SECRET_ID"]);
     const SECRET_KEY: SecretRef = SecretRef::FirstEnv(&["TENCENTCLOUD_SECRET_KEY"]);
     // Node's SDK, the command line and Terraform each have a name of their own for it.
-    const TOKEN: SecretRef = SecretRef::FirstEnv(&[
-        "TENCENTCLOUD_SESSION_TOKEN",
-        "TENCENTCLOUD_TOKEN",
-        "TENCENTCLOUD_SECURITY_TOKEN",
-    ]);
+    const TOKEN: SecretRef =
+        SecretRef::FirstEnv(&["TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"]);
     let mut read = |reference: &SecretRef| {
         let secret = read_printable(reference, environment);
         secret.map_err(|mistake| report.mistake(format!("{mistake}; set it, or add `credentials`"))).ok()

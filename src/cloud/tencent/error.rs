@@ -41,8 +41,12 @@ fn judge(code: &str) -> (Reason, Option<&'static str>) {
         "AuthFailure" => (Reason::Denied, Some(REFUSED)),
         "UnauthorizedOperation" | "IpInBlacklist" | "IpNotInWhitelist" => (Reason::Denied, None),
         "ResourceNotFound" | "TaskNotFound" | "JobNotFound" => (Reason::NotFound, None),
-        "InternalError" | "InternalServerError" | "ServiceUnavailable" | "ResourceUnavailable"
-        | "ResourceInsufficient" | "FailedOperation" => (Reason::Transport, None),
+        "InternalError"
+        | "InternalServerError"
+        | "ServiceUnavailable"
+        | "ResourceUnavailable"
+        | "ResourceInsufficient"
+        | "FailedOperation" => (Reason::Transport, None),
         // Everything that is wrong with the request or the address; and what we have never heard of, which would not get
         // better within seconds.
         _ => (Reason::Rejected, None),
@@ -159,7 +163,8 @@ mod tests {
 
     #[test]
     fn what_may_echo_a_signature_is_not_kept() {
-        for code in ["AuthFailure.SignatureFailure", "AuthFailure.SignatureExpire", "AuthFailure.UnauthorizedOperation"] {
+        for code in ["AuthFailure.SignatureFailure", "AuthFailure.SignatureExpire", "AuthFailure.UnauthorizedOperation"]
+        {
             assert!(!of_code(code, "expected signature 0a1b2c").to_string().contains("0a1b2c"), "{code}");
         }
         for number in [4100, 4200, 4300, 4500] {

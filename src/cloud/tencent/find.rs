@@ -81,8 +81,6 @@ impl Discovery {
             found.extend(ids(job, &self.tasks_of(job).await?));
         }
         found.truncate(self.limit);
-        // Where there are too many, the ones listed last win.
-        found.reverse();
         Ok(found)
     }
 

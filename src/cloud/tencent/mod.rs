@@ -21,7 +21,7 @@ mod wire;
 
 pub use config::Section;
 
-use super::{Client, Cloud, Error, MAX_PAGES};
+use super::{Answer, Client, Cloud, Error, MAX_PAGES};
 use crate::model::{Provider, Reading, Reason, Task};
 use access::{Access, Dialect};
 use api::{DescribeTask, MOST_ROWS, Page};
@@ -51,9 +51,7 @@ impl Cloud for Tencent {
 
 impl Tencent {
     async fn read_task(&self, task_id: &str, previous: Option<&Task>) -> Result<Reading, Error> {
-        let Some(id) = TaskId::parse(task_id) else {
-            return Err(Error::new(Reason::Rejected, format!("{task_id:?} is no task; expected JOB/TASK")));
-        };
+        let Some(id) = TaskId::parse(task_id) else { return Err(no_task(task_id)) };
         let answer = self.describe(&id, COUNTS).await?;
         let rows = self.row_facts(&id, &answer, previous).await?;
         Ok(normalize::reading(&id, &answer, rows, previous))
@@ -109,6 +107,22 @@ impl Tencent {
         let page = (self.access.dialect == Dialect::Current).then_some(page);
         self.client.call(&DescribeTask { access: &self.access, id, page }).await
     }
+}
+
+/// What one whole answer to DescribeTask says of a task: the way of every answer of a poll, without the request.
+///
+/// # Errors
+/// The vendor's error, or why the answer cannot be read.
+pub fn read_answer(task_id: &str, answer: &Answer) -> Result<Reading, Error> {
+    let Some(id) = TaskId::parse(task_id) else { return Err(no_task(task_id)) };
+    let task: DescribedTask = answer::read(answer)?;
+    let mut rows = Rows::default();
+    rows.add(task.rows());
+    Ok(normalize::reading(&id, &task, rows.finish(holds(task.rows().len(), &task)), None))
+}
+
+fn no_task(task_id: &str) -> Error {
+    Error::new(Reason::Rejected, format!("{task_id:?} is no task; expected JOB/TASK"))
 }
 
 /// Whether so many rows are all there are.

@@ -262,7 +262,11 @@ mod tests {
             ("TERMINATING", Phase::Unknown, false, 1),
         ] {
             let read = read_whole(&described(&json!({"TaskState": word})));
-            assert_eq!((read.task.phase, read.task.is_final, read.unknown_states), (phase, is_final, unknown), "{word}");
+            assert_eq!(
+                (read.task.phase, read.task.is_final, read.unknown_states),
+                (phase, is_final, unknown),
+                "{word}"
+            );
             assert_eq!(&*read.task.provider_state, word);
         }
     }
@@ -347,7 +351,8 @@ mod tests {
     #[test]
     fn what_rows_told_is_carried_over() {
         let before = read_whole(&reply("describe-task-2018.json")).task;
-        let again = reading(&ID, &reply("describe-task-2018.json"), RowFacts::carried_over(&before), Some(&before)).task;
+        let again =
+            reading(&ID, &reply("describe-task-2018.json"), RowFacts::carried_over(&before), Some(&before)).task;
         assert_eq!(again, before);
     }
 

@@ -104,7 +104,8 @@ mod tests {
     }
 
     fn text(folder: &Path, name: &str) -> String {
-        std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()))
+        std::fs::read_to_string(folder.join(name))
+            .unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()))
     }
 
     fn folders(prefix: &str) -> Vec<PathBuf> {

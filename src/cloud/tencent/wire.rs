@@ -3,8 +3,8 @@
 //! Lenient where the documents of different years differ: nulls, unknown keys, older spellings, numbers in quotes.
 //! <https://www.tencentcloud.com/document/product/599/30555> and the pages beside it describe them.
 
-use serde::de::{self, Deserializer, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
