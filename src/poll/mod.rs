@@ -4,20 +4,25 @@
 //! once, because it is either in the queue or under way.
 
 mod journal;
+#[cfg(test)]
+mod tests;
 
 use crate::clock;
 use crate::cloud::{self, Account, Error, Finder};
 use crate::model::{Observe, Reading, Target, TaskKey};
 use crate::schedule::{Discovery, Lag, Queue, first_due, next_due};
 use crate::store::{Failure, Store};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use journal::Journal;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// The loop of one account.
+/// The loop of one account. Its polls run within it, several at a time: at the rates a quota allows, handing each to a
+/// task of its own would cost more than the poll.
 #[derive(Debug)]
 pub struct Loop {
     account: Account,
@@ -26,9 +31,7 @@ pub struct Loop {
     observe: Arc<dyn Observe>,
     lag: Arc<Lag>,
     queue: Queue<Due>,
-    running: JoinSet<Done>,
-    /// What is under way, for the one that does not come back.
-    under_way: HashMap<Id, (Instant, Due)>,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
     journal: Journal,
 }
 
@@ -49,11 +52,20 @@ enum Due {
     List(usize),
 }
 
-/// What was asked, and what came of it.
+/// Something that was asked for, when it was due, and what came of it.
 #[derive(Debug)]
-enum Done {
-    Task(Arc<Target>, Box<Result<Reading, Error>>),
-    List(usize, Result<Vec<Box<str>>, Error>),
+struct Done {
+    due: Instant,
+    what: Due,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Task(Box<Result<Reading, Error>>),
+    List(Result<Vec<Box<str>>, Error>),
+    /// A bug: the code that asked panicked.
+    Panicked,
 }
 
 impl Loop {
@@ -81,8 +93,7 @@ impl Loop {
             observe,
             lag: Arc::new(Lag::new(now)),
             queue,
-            running: JoinSet::new(),
-            under_way: HashMap::new(),
+            running: FuturesUnordered::new(),
         }
     }
 
@@ -100,7 +111,7 @@ impl Loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                Some(done) = self.running.join_next_with_id() => self.finish(done),
+                Some(done) = self.running.next() => self.finish(done),
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if has_room && next.is_some() => self.start(),
             }
         }
@@ -109,39 +120,34 @@ impl Loop {
     /// Begins what is due first.
     fn start(&mut self) {
         let Some((due, what)) = self.queue.pop_due(Instant::now()) else { return };
-        let id = match &what {
-            // Forgotten while it waited.
-            Due::Task(target) if !self.store.holds(target) => return,
-            Due::Task(target) => {
-                let cloud = Arc::clone(&self.account.cloud);
-                let (target, last_good) = (Arc::clone(target), self.store.last_good(&target.key));
-                self.running.spawn(async move {
-                    let result = cloud.read(&target.key.task_id, last_good.as_deref()).await;
-                    Done::Task(target, Box::new(result))
-                })
-            }
-            Due::List(index) => {
-                let index = *index;
-                let Some(found) = self.finders.get(index) else { return };
-                let find = Arc::clone(&found.finder.find);
-                self.running.spawn(async move { Done::List(index, find.find().await) })
-            }
-        };
-        self.under_way.insert(id.id(), (due, what));
+        let Some(asking) = self.ask(&what) else { return };
+        let asking = AssertUnwindSafe(asking).catch_unwind();
+        let done = async move { Done { due, what, outcome: asking.await.unwrap_or(Outcome::Panicked) } };
+        self.running.push(done.boxed());
     }
 
-    fn finish(&mut self, done: Result<(Id, Done), JoinError>) {
-        let (id, done) = match done {
-            Ok((id, done)) => (id, Ok(done)),
-            Err(error) => (error.id(), Err(error)),
-        };
-        let Some((due, what)) = self.under_way.remove(&id) else { return };
-        match done {
-            Ok(Done::Task(target, result)) => self.take_in(&target, *result),
-            Ok(Done::List(index, result)) => self.take_in_list(index, result),
-            Err(error) => {
-                tracing::error!(account = %self.account.key.account, %error, "a poll ended by a bug; going on");
+    /// How to ask; none for what was forgotten while it waited.
+    fn ask(&self, what: &Due) -> Option<BoxFuture<'static, Outcome>> {
+        match what {
+            Due::Task(target) => {
+                let last_good = self.store.last_good(target)?;
+                let (cloud, target) = (Arc::clone(&self.account.cloud), Arc::clone(target));
+                let ask =
+                    async move { Outcome::Task(Box::new(cloud.read(&target.key.task_id, last_good.as_deref()).await)) };
+                Some(ask.boxed())
             }
+            Due::List(index) => {
+                let find = Arc::clone(&self.finders.get(*index)?.finder.find);
+                Some(async move { Outcome::List(find.find().await) }.boxed())
+            }
+        }
+    }
+
+    fn finish(&mut self, Done { due, what, outcome }: Done) {
+        match (&what, outcome) {
+            (Due::Task(target), Outcome::Task(result)) => self.take_in(target, *result),
+            (Due::List(index), Outcome::List(result)) => self.take_in_list(*index, result),
+            _ => tracing::error!(account = %self.account.key.account, ?what, "a poll ended by a bug; going on"),
         }
         self.plan(due, what);
     }
@@ -158,14 +164,14 @@ impl Loop {
     }
 
     fn take_in(&mut self, target: &Target, result: Result<Reading, Error>) {
-        let failure = result.as_ref().err().map(failure_of);
+        let result = result.map_err(|error| failure_of(&error));
         if let Ok(reading) = &result
             && reading.unknown_states > 0
         {
             self.observe.unknown_states(&self.account.key, reading.unknown_states);
             self.journal.unknown_state(&target.key, &reading.task.provider_state);
         }
-        let result = result.map_err(|error| failure_of(&error));
+        let failure = result.as_ref().err().cloned();
         let change = self.store.record(&target.key, result, clock::now());
         let counted = failure.as_ref().filter(|_| !change.is_excused());
         self.observe.polled(&self.account.key, counted.map(|failure| failure.reason));

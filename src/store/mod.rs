@@ -126,14 +126,11 @@ impl Store {
         }
     }
 
-    /// Whether this very target is to be polled: a target that was removed, or replaced, is not.
-    pub fn holds(&self, target: &Arc<Target>) -> bool {
-        self.read().tasks.get(&target.key).is_some_and(|entry| entry.is_of(target))
-    }
-
-    /// The last good answer of a task.
-    pub fn last_good(&self, key: &TaskKey) -> Option<Arc<Task>> {
-        self.read().tasks.get(key)?.task()
+    /// The last good answer of a task, if it has one. None for a target that is not to be polled: it was removed, or
+    /// replaced.
+    pub fn last_good(&self, target: &Arc<Target>) -> Option<Option<Arc<Task>>> {
+        let known = self.read();
+        known.tasks.get(&target.key).filter(|entry| entry.is_of(target)).map(Entry::task)
     }
 
     /// How long until the task is asked for again; none for never.

@@ -1,0 +1,195 @@
+//! What the loop promises, in paused time, with a cloud that does as it is told.
+
+use super::*;
+use crate::cloud::{Cloud, Find};
+use crate::metrics::Own;
+use crate::model::{AccountKey, Exits, Facts, Labels, Phase, Provider, Reason, Task};
+use crate::store::Rules;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+type Answer = dyn Fn(&str) -> (Duration, Result<Phase, Reason>) + Send + Sync;
+
+/// A cloud that answers each task as told, after so long, and remembers when it was asked.
+struct Told {
+    answer: Box<Answer>,
+    began: Instant,
+    asked: Mutex<BTreeMap<String, Vec<f64>>>,
+    under_way: Mutex<Vec<String>>,
+}
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Told")
+    }
+}
+
+impl Told {
+    fn new(answer: impl Fn(&str) -> (Duration, Result<Phase, Reason>) + Send + Sync + 'static) -> Arc<Self> {
+        let (asked, under_way) = Default::default();
+        Arc::new(Self { answer: Box::new(answer), began: Instant::now(), asked, under_way })
+    }
+
+    /// The seconds after the start at which a task was asked for.
+    fn asked(&self, id: &str) -> Vec<f64> {
+        self.asked.lock().unwrap().get(id).cloned().unwrap_or_default()
+    }
+}
+
+impl Cloud for Told {
+    fn read<'a>(&'a self, id: &'a str, _: Option<&'a Task>) -> BoxFuture<'a, Result<Reading, Error>> {
+        async move {
+            let at = self.began.elapsed().as_secs_f64();
+            self.asked.lock().unwrap().entry(id.to_owned()).or_default().push(at);
+            assert!(!self.under_way.lock().unwrap().contains(&id.to_owned()), "{id} is asked for twice at once");
+            self.under_way.lock().unwrap().push(id.to_owned());
+            let (delay, result) = (self.answer)(id);
+            tokio::time::sleep(delay).await;
+            self.under_way.lock().unwrap().retain(|other| other != id);
+            let reading = |phase| Reading { task: task(phase), unknown_states: 0 };
+            result.map(reading).map_err(|reason| Error::new(reason, "told so"))
+        }
+        .boxed()
+    }
+}
+
+/// Lists that name so many tasks, one more each time.
+#[derive(Debug, Default)]
+struct Growing(Mutex<usize>);
+
+impl Find for Growing {
+    fn find(&self) -> BoxFuture<'_, Result<Vec<Box<str>>, Error>> {
+        let mut count = self.0.lock().unwrap();
+        *count += 1;
+        let list = (0..*count).map(|number| format!("found-{number}").into()).collect();
+        async move { Ok(list) }.boxed()
+    }
+}
+
+fn task(phase: Phase) -> Task {
+    Task {
+        phase,
+        is_final: phase.outcome().is_some(),
+        provider_state: "".into(),
+        facts: Facts::default(),
+        instances: [].into(),
+        instances_expected: 0,
+        instances_failed: 0,
+        rows_truncated: false,
+        exits: Exits::default(),
+        created: None,
+        started: None,
+        finished: None,
+        queue: None,
+        startup: None,
+        run: None,
+    }
+}
+
+fn target(id: &str, seconds: u64) -> Target {
+    let account = AccountKey { provider: Provider::new("tencent"), account: "prod".into() };
+    Target {
+        key: TaskKey { account, task_id: id.into() },
+        cloud_region: "here".into(),
+        group: "etl".into(),
+        labels: Arc::new(Labels::new()),
+        interval: Duration::from_secs(seconds),
+    }
+}
+
+fn store() -> Arc<Store> {
+    let rules = Rules {
+        stale_after: Duration::from_mins(10),
+        not_found_grace: Duration::ZERO,
+        final_recheck: Duration::from_secs(100),
+        instance_histograms: true,
+        series_limit: 10_000,
+    };
+    Arc::new(Store::new(rules, Arc::new(Own::new().unwrap()), clock::now()))
+}
+
+/// Runs the loop of an account for so many seconds.
+async fn run(cloud: &Arc<Told>, targets: Vec<Target>, finders: Vec<Finder>, seconds: u64) -> Arc<Store> {
+    let store = store();
+    let key = target("", 1).key.account;
+    let account = Account { key, cloud: Arc::clone(cloud) as Arc<dyn Cloud>, targets, finders, concurrency: 4 };
+    let observe: Arc<dyn Observe> = Arc::new(Own::new().unwrap());
+    let stop = CancellationToken::new();
+    let polling = Loop::new(account, Arc::clone(&store), observe).run(stop.clone());
+    tokio::select! {
+        () = polling => unreachable!("nobody asked it to stop"),
+        () = tokio::time::sleep(Duration::from_secs(seconds)) => stop.cancel(),
+    }
+    store
+}
+
+fn at_once(phase: Phase) -> (Duration, Result<Phase, Reason>) {
+    (Duration::ZERO, Ok(phase))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_target_is_asked_for_at_its_own_interval() {
+    let cloud = Told::new(|_| at_once(Phase::Running));
+    run(&cloud, vec![target("quick", 5), target("slow", 20)], vec![], 100).await;
+    for (id, interval, least) in [("quick", 5.0, 19), ("slow", 20.0, 4)] {
+        let asked = cloud.asked(id);
+        assert!(asked[0] <= interval, "the first poll comes within the interval");
+        assert!(asked.len() >= least, "{asked:?}");
+        assert!(asked.windows(2).all(|pair| (pair[1] - pair[0] - interval).abs() < 0.01), "{asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_task_delays_no_other_and_is_not_asked_for_twice_at_once() {
+    let cloud =
+        Told::new(
+            |id| if id == "slow" { (Duration::from_secs(30), Ok(Phase::Running)) } else { at_once(Phase::Running) },
+        );
+    run(&cloud, vec![target("slow", 5), target("quick", 5)], vec![], 100).await;
+    assert!(cloud.asked("quick").len() >= 19);
+    // Late again and again, but never two in a row to catch up.
+    let slow = cloud.asked("slow");
+    assert!(slow.windows(2).all(|pair| (pair[1] - pair[0] - 30.0).abs() < 0.01), "{slow:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_task_is_looked_at_seldom() {
+    let cloud = Told::new(|_| at_once(Phase::Succeeded));
+    run(&cloud, vec![target("done", 5)], vec![], 250).await;
+    assert_eq!(cloud.asked("done").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_poll_ends_that_poll_only() {
+    let cloud = Told::new(|id| if id == "bug" { panic!("a bug, on purpose") } else { at_once(Phase::Running) });
+    run(&cloud, vec![target("bug", 5), target("well", 5)], vec![], 20).await;
+    assert!(!cloud.asked("bug").is_empty());
+    assert!(cloud.asked("well").len() >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn found_tasks_are_polled_too_and_named_ones_once() {
+    let cloud = Told::new(|_| at_once(Phase::Running));
+    let finder = |limit| Finder {
+        find: Arc::new(Growing::default()),
+        template: target("", 10),
+        keep: Duration::from_mins(5),
+        limit,
+    };
+    let store = run(&cloud, vec![target("found-0", 10)], vec![finder(3), finder(100)], 95).await;
+    let known = store.tasks(clock::now());
+    assert!(known.len() >= 9, "{}", known.len());
+    let first = cloud.asked("found-0");
+    assert!(first.windows(2).all(|pair| pair[1] - pair[0] > 9.0), "two ways to a task are one task: {first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_told_to_the_store_with_its_reason() {
+    let cloud = Told::new(|_| (Duration::ZERO, Err(Reason::Decode)));
+    let store = run(&cloud, vec![target("a", 5)], vec![], 20).await;
+    let rows = store.tasks(clock::now());
+    let failure = rows[0].failure.clone().unwrap();
+    assert_eq!((failure.reason, &*failure.message), (Reason::Decode, "told so"));
+    assert!(store.accounts()[0].problem.is_some() && store.pending_accounts().is_empty());
+}
