@@ -38,24 +38,26 @@ fn main() {
 fn measure() {
     let (mut cloud, endpoint) = start_cloud();
     let bare = bare_requests_per_cpu_second(&endpoint);
-    let config = write_config(&endpoint);
-    let empty = run_exporter(&write_small_config(&endpoint));
-    let empty_size = resident(&empty.0);
-    stop(empty.0);
-    let (exporter, metrics) = run_exporter(&config);
-    wait_for_first_polls(&metrics);
-    let (polls_before, cpu_before) = (polls(&metrics), cpu_seconds(exporter.id()));
-    thread::sleep(WINDOW);
-    let (polls_after, cpu_after) = (polls(&metrics), cpu_seconds(exporter.id()));
-    let polls_per_cpu_second = (polls_after - polls_before) / (cpu_after - cpu_before);
-    let per_task = (resident(&exporter) - empty_size) / TASKS as f64;
-    stop(exporter);
+    println!("bare requests per CPU-second of reqwest:    {bare:>8.0}");
+    let (empty, _) = run_exporter(&write("one.yaml", &config_of(&endpoint, 1, 1)));
+    let empty_size = resident(&empty);
+    stop(empty);
+    for accounts in [1, 4] {
+        let (exporter, metrics) = run_exporter(&write("many.yaml", &config_of(&endpoint, accounts, TASKS / accounts)));
+        wait_for_first_polls(&metrics);
+        let (polls_before, cpu_before) = (polls(&metrics), cpu_seconds(exporter.id()));
+        thread::sleep(WINDOW);
+        let (polls_after, cpu_after) = (polls(&metrics), cpu_seconds(exporter.id()));
+        let polls_per_cpu_second = (polls_after - polls_before) / (cpu_after - cpu_before);
+        let per_task = (resident(&exporter) - empty_size) / TASKS as f64;
+        stop(exporter);
+        println!("10 000 tasks of 3 instances in {accounts} account(s):");
+        println!("  polls per CPU-second of the exporter:     {polls_per_cpu_second:>8.0}");
+        println!("  cost of a poll in bare requests:          {:>8.2}", bare / polls_per_cpu_second);
+        println!("  memory per task, in bytes:                {per_task:>8.0}");
+    }
     cloud.kill().unwrap();
     cloud.wait().unwrap();
-    println!("polls per CPU-second of the exporter:       {polls_per_cpu_second:>10.0}");
-    println!("bare requests per CPU-second of reqwest:    {bare:>10.0}");
-    println!("cost of a poll in bare requests:            {:>10.2}", bare / polls_per_cpu_second);
-    println!("memory per task of three instances, bytes:  {per_task:>10.0}");
 }
 
 // === the cloud: a process that answers every request with the same page ===
@@ -137,21 +139,18 @@ fn bare_requests_per_cpu_second(endpoint: &str) -> f64 {
 
 // === the exporter ===
 
-fn config_of(endpoint: &str, tasks: usize) -> String {
-    let target = |number: usize| format!("      - {{job: job-{number:08}, tasks: [A], group: bench}}\n");
+fn config_of(endpoint: &str, accounts: usize, tasks_each: usize) -> String {
+    let accounts = (0..accounts).map(|number| account(endpoint, number, tasks_each));
+    format!("poll: {{interval: 1s}}\ntencent:\n{}", accounts.collect::<Vec<_>>().concat())
+}
+
+fn account(endpoint: &str, account: usize, tasks: usize) -> String {
+    let target = |number: usize| format!("      - {{job: job-{account}{number:07}, tasks: [A], group: bench}}\n");
     let targets = (0..tasks).map(target).collect::<Vec<_>>().concat();
     format!(
-        "poll: {{interval: 1s}}\ntencent:\n  - account: bench\n    region: ap-guangzhou\n    endpoint: {endpoint}\n    \
-         rate_limit: 100000\n    credentials: {{secret_id: {{env: KEY}}, secret_key: {{env: SECRET}}}}\n    targets:\n{targets}"
+        "  - account: bench-{account}\n    region: ap-guangzhou\n    endpoint: {endpoint}\n    rate_limit: 100000\n    \
+         credentials: {{secret_id: {{env: KEY}}, secret_key: {{env: SECRET}}}}\n    targets:\n{targets}"
     )
-}
-
-fn write_config(endpoint: &str) -> PathBuf {
-    write("many.yaml", &config_of(endpoint, TASKS))
-}
-
-fn write_small_config(endpoint: &str) -> PathBuf {
-    write("one.yaml", &config_of(endpoint, 1))
 }
 
 fn write(name: &str, text: &str) -> PathBuf {

@@ -9,6 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use tokio_util::task::TaskTracker;
 
+/// Answers are taken apart into thousands of small pieces that live from one poll to the next: an allocator made for that
+/// saves a tenth of the CPU of a poll.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(Command::Serve { config_file, flags }) => serve(&config_file, &flags),
