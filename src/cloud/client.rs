@@ -5,6 +5,7 @@
 use super::gate::Gate;
 use super::quota::Quota;
 use super::retry;
+use super::settings::is_loopback;
 use super::{Error, Retry};
 use crate::clock;
 use crate::model::{AccountKey, Observe, Reason};
@@ -69,25 +70,39 @@ pub trait Call: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct Shared {
     http: reqwest::Client,
+    /// For addresses of this machine, which no proxy can reach.
+    loopback: reqwest::Client,
     observe: Arc<dyn Observe>,
 }
 
 impl Shared {
     /// One pool of connections for every account. TLS is always verified, redirects are never followed: a signed request
-    /// must not be sent on to somebody else.
+    /// must not be sent on to somebody else. Proxies are taken from the environment.
     ///
     /// # Errors
     /// When the system's TLS roots cannot be read.
     pub fn new(observe: Arc<dyn Observe>) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("cloud-task-exporter/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build()
-            .map_err(|error| Error::new(Reason::Transport, "the HTTP client cannot be set up").with_source(error))?;
-        Ok(Self { http, observe })
+        let (http, loopback) = (build(client_builder())?, build(client_builder().no_proxy())?);
+        Ok(Self { http, loopback, observe })
     }
+
+    /// Requests to this machine would not come back from a proxy elsewhere.
+    fn http_for(&self, host: &str) -> &reqwest::Client {
+        if is_loopback(host) { &self.loopback } else { &self.http }
+    }
+}
+
+fn client_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("cloud-task-exporter/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    let no_client = |error| Error::new(Reason::Transport, "the HTTP client cannot be set up").with_source(error);
+    builder.build().map_err(no_client)
 }
 
 /// The way to one account's APIs.
@@ -214,7 +229,7 @@ impl Client {
         let request = reqwest::Request::try_from(request).map_err(|error| {
             Error::new(Reason::Rejected, "the request cannot be built").with_source(error.without_url())
         })?;
-        let mut response = self.shared.http.execute(request).await.map_err(|error| {
+        let mut response = self.shared.http_for(&host).execute(request).await.map_err(|error| {
             Error::new(reason_of(&error), format!("no answer from {host}")).with_source(error.without_url())
         })?;
         let body = read_body(&mut response).await?;

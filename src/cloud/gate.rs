@@ -1,7 +1,8 @@
 //! Whether an account's credentials may be used at all: a refused key is not tried again and again.
 //!
 //! Until a cloud has answered once, and after a refusal, requests go one at a time; a refusal closes the gate for a
-//! pause. Huawei locks a key for five minutes after five bad signatures, for every tool that uses it.
+//! pause. Huawei locks a key for five minutes after five bad signatures, for every tool that uses it. Where no answer
+//! comes at all, those who waited for it take that as theirs: a dead cloud does not hold up an account task by task.
 
 use super::Error;
 use crate::model::Reason;
@@ -20,12 +21,20 @@ pub(super) struct Gate {
 
 #[derive(Clone, Debug)]
 enum State {
-    /// No answer yet, or the pause is over: one request at a time.
-    Untested,
+    /// No answer yet, or the pause is over: one request at a time. The last one may have got none.
+    Untested { unanswered: Option<Unanswered> },
     /// The credentials are good.
     Open,
     /// The credentials were refused, for this reason.
     Closed { until: Instant, why: Arc<str> },
+}
+
+/// A request that got no answer.
+#[derive(Clone, Debug)]
+struct Unanswered {
+    at: Instant,
+    reason: Reason,
+    why: Arc<str>,
 }
 
 /// Leave to send one request; hand it back with [`Gate::settle`].
@@ -37,43 +46,56 @@ pub(super) struct Pass {
 impl Gate {
     /// A gate that stays closed for `pause` after a refusal.
     pub(super) fn new(pause: Duration) -> Self {
-        Self { pause, state: Mutex::new(State::Untested), turnstile: Arc::default() }
+        Self { pause, state: Mutex::new(State::Untested { unanswered: None }), turnstile: Arc::default() }
     }
 
     /// Waits for leave to send a request.
     ///
     /// # Errors
-    /// [`Reason::Denied`] while the credentials count as refused; nothing was sent then.
+    /// [`Reason::Denied`] while the credentials count as refused, or why the request that went first got no answer;
+    /// nothing was sent then.
     pub(super) async fn pass(&self) -> Result<Pass, Error> {
-        if self.is_open(Instant::now())? {
+        let asked = Instant::now();
+        if self.is_open(asked, asked)? {
             return Ok(Pass { _turn: None });
         }
         let turn = Arc::clone(&self.turnstile).lock_owned().await;
         // Whoever was before us may have learnt something.
-        let open = self.is_open(Instant::now())?;
+        let open = self.is_open(asked, Instant::now())?;
         Ok(Pass { _turn: (!open).then_some(turn) })
     }
 
     /// Takes note of how the request went. Only an answer of the cloud opens the gate or closes it.
     pub(super) fn settle(&self, pass: Pass, failure: Option<&Error>) {
+        let mut state = self.state();
         match failure {
             Some(error) if error.stops_account() => {
-                *self.state() = State::Closed { until: Instant::now() + self.pause, why: error.to_string().into() };
+                *state = State::Closed { until: Instant::now() + self.pause, why: error.to_string().into() };
             }
-            Some(error) if matches!(error.reason(), Reason::Timeout | Reason::Transport) => {}
-            _ => *self.state() = State::Open,
+            Some(error) if matches!(error.reason(), Reason::Timeout | Reason::Transport) => {
+                if let State::Untested { unanswered } = &mut *state {
+                    let (reason, why) = (error.reason(), error.to_string().into());
+                    *unanswered = Some(Unanswered { at: Instant::now(), reason, why });
+                }
+            }
+            _ => *state = State::Open,
         }
+        drop(state);
         drop(pass);
     }
 
-    fn is_open(&self, now: Instant) -> Result<bool, Error> {
+    /// `asked`: since when the request waits.
+    fn is_open(&self, asked: Instant, now: Instant) -> Result<bool, Error> {
         let mut state = self.state();
         match &*state {
             State::Open => Ok(true),
-            State::Untested => Ok(false),
+            State::Untested { unanswered: Some(Unanswered { at, reason, why }) } if *at > asked => {
+                Err(Error::new(*reason, format!("not asked: the request before it failed ({why})")))
+            }
+            State::Untested { .. } => Ok(false),
             State::Closed { until, why } if *until > now => Err(self.refusal(*until - now, why)),
             State::Closed { .. } => {
-                *state = State::Untested;
+                *state = State::Untested { unanswered: None };
                 Ok(false)
             }
         }
@@ -126,6 +148,19 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         assert_eq!(sent, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_waited_for_an_answer_that_did_not_come_are_told_so() {
+        let gate = Arc::new(Gate::new(PAUSE));
+        let first = gate.pass().await.unwrap();
+        let waiting = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            gate.settle(first, Some(&Error::new(Reason::Timeout, "silence")));
+        };
+        let ((), second) = tokio::join!(waiting, gate.pass());
+        assert_eq!(second.unwrap_err().reason(), Reason::Timeout);
+        gate.pass().await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -71,8 +71,10 @@ impl Entry {
 
     /// How long until it is asked for again; none for never.
     pub(super) fn period(&self, rules: &Rules) -> Option<Duration> {
-        let is_final = self.failure.is_none() && self.task.as_ref().is_some_and(|task| task.is_final);
-        match is_final {
+        let is_final = self.task.as_ref().is_some_and(|task| task.is_final);
+        // A finished task that is gone since is as it should be; any other failure is looked at soon.
+        let is_well = self.failure.as_ref().is_none_or(|failure| failure.reason == Reason::NotFound);
+        match is_final && is_well {
             true if rules.final_recheck.is_zero() => None,
             true => Some(rules.final_recheck),
             false => Some(self.target.interval),

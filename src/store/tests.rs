@@ -158,6 +158,17 @@ fn a_finished_task_is_not_stale_between_two_rechecks() {
 }
 
 #[test]
+fn a_finished_task_that_is_gone_is_not_asked_for_more_often() {
+    let store = store_with(1000);
+    store.add(&target("a"));
+    good(&store, "a", task(Phase::Succeeded, 0, Some(5)), 10);
+    bad(&store, "a", Reason::Transport, 20);
+    assert_eq!(store.period(&target("a")), Some(Duration::from_secs(30)));
+    bad(&store, "a", Reason::NotFound, 50);
+    assert_eq!(store.period(&target("a")), Some(Duration::from_hours(1)));
+}
+
+#[test]
 fn a_new_id_may_read_as_not_found_for_a_while() {
     let store = store_with(1000);
     store.add(&target("a"));

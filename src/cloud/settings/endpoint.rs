@@ -64,7 +64,7 @@ impl TryFrom<String> for Endpoint {
         }
         match url.scheme() {
             "https" => {}
-            "http" if is_loopback(&url) => {}
+            "http" if is_loopback(host) => {}
             "http" => return Err(wrong("is not encrypted (http:// is taken for loopback addresses only)")),
             _ => return Err(wrong("is neither https:// nor http://")),
         }
@@ -73,8 +73,8 @@ impl TryFrom<String> for Endpoint {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
+/// Whether a host, as it stands in a URL, is this machine.
+pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

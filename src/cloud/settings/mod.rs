@@ -10,7 +10,7 @@ mod secret;
 mod values;
 
 pub use common::{Common, CommonFields, Defaults, TargetFields, join_labels};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, is_loopback};
 pub use report::{Mistake, Report, Step};
 pub use secret::{Environment, SecretRef, TextOrRef};
 pub use values::{AccountName, GroupName, Interval, LabelName, LabelValue, Pattern, RateLimit, RegionName};
