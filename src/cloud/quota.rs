@@ -48,18 +48,19 @@ impl Quota {
         self.limit.unwrap_or(documented)
     }
 
-    /// Waits for the API's turn. Returns how long it waited.
+    /// Waits for the API's turn. Returns how long it waited; zero if its turn had come.
     pub(super) async fn acquire(&self, api: &'static str, documented: f64) -> Duration {
-        let asked = Instant::now();
+        let mut waited = Duration::ZERO;
         loop {
             let now = Instant::now();
             let turn = self.reserve(api, self.rate(documented), now);
             if turn > now {
                 sleep_until(turn).await;
+                waited += now.elapsed();
             }
             // A throttle that came while we waited makes our place in the queue void.
             if !self.is_paused(Instant::now()) {
-                return asked.elapsed();
+                return waited;
             }
         }
     }
@@ -117,8 +118,9 @@ mod tests {
     async fn requests_are_spread_evenly() {
         let quota = Quota::new(None);
         let start = Instant::now();
-        for _ in 0..5 {
-            quota.acquire("DescribeTask", 2.0).await;
+        assert_eq!(quota.acquire("DescribeTask", 2.0).await, Duration::ZERO);
+        for _ in 0..4 {
+            assert_eq!(quota.acquire("DescribeTask", 2.0).await.as_millis(), 500);
         }
         assert_eq!(start.elapsed().as_millis(), 2_000);
     }
