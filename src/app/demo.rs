@@ -1,6 +1,6 @@
 //! `demo`: simulated clouds on loopback, and the exporter that polls them by its ordinary code path.
 
-use super::{drain, run as run_exporter};
+use super::{GRACE, run as run_exporter};
 use crate::clock;
 use crate::cloud::settings::Environment;
 use crate::config;
@@ -47,9 +47,12 @@ pub async fn run(listener: TcpListener, stop: CancellationToken) -> anyhow::Resu
     let config = config::load(&clouds.config(), "config/demo.yaml", Some(environment()))?;
     let address = listener.local_addr().context("the listening address is not known")?;
     std::io::stdout().write_all(clouds.where_to_look(address).as_bytes()).context("stdout is closed")?;
-    run_exporter(config, listener, stop).await?;
-    drain(&tracker).await;
-    Ok(())
+    let result = run_exporter(config, listener, stop.clone()).await;
+    stop.cancel();
+    tracker.close();
+    // The simulated clouds have nothing to lose.
+    drop(tokio::time::timeout(GRACE, tracker.wait()).await);
+    result
 }
 
 async fn start(

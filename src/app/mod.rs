@@ -21,6 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -57,28 +59,46 @@ pub async fn listen(candidates: &[(String, u16)]) -> anyhow::Result<TcpListener>
 /// Polls what the config names and serves it on `listener` until `stop`.
 ///
 /// # Errors
-/// When an account cannot be set up.
+/// When an account cannot be set up, or a part ended by a bug: better to end, and be started again, than to go on
+/// without it.
 pub async fn run(config: Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let now = clock::now();
     let own = Arc::new(Own::new().context("the exporter's own metrics cannot be set up")?);
     own.set_build(VERSION, REVISION);
     let store = Arc::new(Store::new(rules(&config), Arc::clone(&own), now));
-    let tracker = TaskTracker::new();
+    let mut parts = JoinSet::new();
     let mut lags = Vec::new();
     for account in build_accounts(config, &own)? {
         let key = account.key.clone();
         let polling = Loop::new(account, Arc::clone(&store), Arc::clone(&own) as Arc<dyn Observe>);
         lags.push((key, polling.lag()));
-        tracker.spawn(polling.run(stop.clone()));
+        parts.spawn(polling.run(stop.clone()));
     }
     own.config_taken(now);
     let address = listener.local_addr().context("the listening address is not known")?;
     tracing::info!(version = VERSION, revision = REVISION, accounts = lags.len(), %address, "serving");
     let source = Arc::new(Known { store, own, lags });
-    tracker.spawn(server::serve(listener, source, Limits::default(), stop.clone()));
-    stop.cancelled().await;
-    drain(&tracker).await;
-    Ok(())
+    parts.spawn(server::serve(listener, source, Limits::default(), stop.clone()));
+    run_until_stopped(parts, stop).await
+}
+
+async fn run_until_stopped(mut parts: JoinSet<()>, stop: CancellationToken) -> anyhow::Result<()> {
+    let early = tokio::select! {
+        () = stop.cancelled() => None,
+        part = parts.join_next() => part,
+    };
+    stop.cancel();
+    let rest = async { while parts.join_next().await.is_some() {} };
+    if timeout(GRACE, rest).await.is_err() {
+        tracing::warn!("not everything ended in time; stopping all the same");
+    }
+    match early {
+        None => Ok(()),
+        Some(ended) => {
+            ended.context("a part of the exporter ended by a bug")?;
+            anyhow::bail!("a part of the exporter ended before it was asked to")
+        }
+    }
 }
 
 /// Completes when the process is asked to stop.
@@ -118,9 +138,18 @@ fn build_accounts(config: Config, own: &Arc<Own>) -> anyhow::Result<Vec<Account>
     accounts.collect::<Result<_, _>>().context("an account cannot be set up")
 }
 
-async fn drain(tracker: &TaskTracker) {
-    tracker.close();
-    if tokio::time::timeout(GRACE, tracker.wait()).await.is_err() {
-        tracing::warn!("not everything ended in time; stopping all the same");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_by_a_bug_ends_the_process_with_an_error() {
+        let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
+        let others = stop.clone();
+        parts.spawn(async move { others.cancelled().await });
+        parts.spawn(async { panic!("a bug, on purpose") });
+        let error = run_until_stopped(parts, stop.clone()).await.unwrap_err();
+        assert!(error.to_string().contains("ended by a bug"), "{error}");
+        assert!(stop.is_cancelled(), "the others are asked to stop");
     }
 }
