@@ -14,6 +14,10 @@ use tokio_util::task::TaskTracker;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What somebody may want who starts the exporter for the first time.
+const NO_FILE: &str =
+    "name a config file with --config.file=PATH, or try `cloud-task-exporter demo`, which needs none\n";
+
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(Command::Serve { config_file, flags }) => serve(&config_file, &flags),
@@ -30,7 +34,10 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
     }
     let config = match config::load_file(config_file, Some(Environment::of_process())) {
         Ok(config) => config,
-        Err(mistakes) => return finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n") }),
+        Err(mistakes) => {
+            let hint = if config_file.exists() { "" } else { NO_FILE };
+            return finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n{hint}") });
+        }
     };
     for warning in config.warnings() {
         tracing::warn!(

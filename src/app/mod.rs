@@ -48,6 +48,7 @@ pub async fn listen(candidates: &[(String, u16)]) -> anyhow::Result<TcpListener>
             Ok(listener) => return Ok(listener),
             Err(error) => {
                 first.get_or_insert_with(|| {
+                    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
                     anyhow::Error::new(error).context(format!("cannot listen on {host}:{port}"))
                 });
             }

@@ -114,7 +114,7 @@ impl File {
         };
         let accounts = self.accounts(&mut defaults, report);
         if accounts.is_none() {
-            report.mistake(format!("no account; add a list of them under {}", CLOUDS.join(", ")));
+            report.mistake(format!("no account; add a list of them under one of {}", CLOUDS.join(", ")));
         }
         let mut config = Config {
             poll,

@@ -147,12 +147,8 @@ pub fn schema() -> serde_json::Value {
 impl fmt::Display for Counts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-        write!(
-            formatter,
-            "{}, {}, {}",
-            plural(self.accounts, "account"),
-            plural(self.targets, "target"),
-            plural(self.finders, "finder")
-        )
+        let (accounts, tasks, ways) =
+            (plural(self.accounts, "account"), plural(self.targets, "named task"), plural(self.finders, "way"));
+        write!(formatter, "{accounts}, {tasks}, {ways} to find more")
     }
 }

@@ -135,6 +135,14 @@ fn secrets_are_looked_for_when_there_is_an_environment() {
 }
 
 #[test]
+fn a_secret_in_place_of_a_variable_is_not_shown() {
+    let text = EXAMPLE.replace("{env: TENCENTCLOUD_SECRET_ID}", "{env: AKIDz8krbsJ5yKBZ}");
+    let mistakes = load(&text, "example.yaml", Some(Environment::from_fn(|_| None))).unwrap_err().to_string();
+    assert!(mistakes.contains("secret_id: the environment variable named here"), "{mistakes}");
+    assert!(!mistakes.contains("AKIDz8krbsJ5yKBZ"), "{mistakes}");
+}
+
+#[test]
 fn what_will_not_do_what_it_seems_to_is_a_warning_with_its_line() {
     let text = EXAMPLE.replace("interval: 1m", "interval: 1h").replace("# state:\n#   path", "state:\n  path");
     let config = load(&text, "example.yaml", None).unwrap();

@@ -34,11 +34,11 @@ pub(super) fn of_yaml(message: &str) -> String {
         ("repetition limit exceeded", TOO_LARGE),
         (TOO_LARGE, TOO_LARGE),
         ("recursion limit exceeded", "nested too deeply; no setting is deeper than ten levels"),
-        ("unknown anchor", "an alias (`*name`) of no anchor; expected `&name` somewhere above it"),
+        ("unknown anchor", "an alias (`*name`) of no anchor (`&name`); put a text that begins with `*` in quotes"),
         ("cannot start any token", "a text may not begin with this character; put the text in quotes"),
         (
             "mapping values are not allowed",
-            "a `:` too many, or wrong indentation; put a text with `: ` in it in quotes",
+            "a `:` too many, a `:` missing just above, or wrong indentation; put a text with `: ` in it in quotes",
         ),
         ("not allowed in this context", "no list item and no key can be here; check the indentation here and above"),
         ("could not find expected ':'", "a key without `:`; expected `key: value`"),

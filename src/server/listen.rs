@@ -34,9 +34,11 @@ pub struct Limits {
     pub scrapes: usize,
     /// How long a further scrape waits before it is refused.
     pub scrape_wait: Duration,
-    /// For a request to arrive, counted from the connection's start or the end of the answer before; so it is also how
-    /// long an idle connection is kept.
-    pub head_timeout: Duration,
+    /// For an answer to begin, counted from the connection's start or the first byte of the request; longer than
+    /// `scrape_wait`.
+    pub request_timeout: Duration,
+    /// For the next request to arrive on a connection; longer than scrapers pause.
+    pub idle_timeout: Duration,
     /// For a reader to take anything at all of its answer.
     pub write_timeout: Duration,
     /// For open answers to end once the server stops.
@@ -50,7 +52,8 @@ impl Default for Limits {
             scrapes: 8,
             // Prometheus gives up after ten seconds by default; the refusal is to reach it before.
             scrape_wait: Duration::from_secs(8),
-            head_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_mins(2),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
         }
@@ -143,10 +146,10 @@ where
 {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        .header_read_timeout(limits.idle_timeout)
         .max_buf_size(MAX_HEAD)
         .serve_connection(
-            TokioIo::new(Stall::new(io, limits.write_timeout)),
+            TokioIo::new(Stall::new(io, limits.request_timeout, limits.write_timeout)),
             TowerToHyperService::new(routes.service()),
         );
     let mut connection = pin!(connection);

@@ -171,5 +171,5 @@ def test_the_log_is_json_and_keeps_secrets(demo):
     lines = demo.log().splitlines()
     assert lines and all(isinstance(json.loads(line), dict) for line in lines)
     secrets = [demo.clouds["tencent"]["secret_key"], demo.clouds["aliyun"]["access_key_secret"],
-               demo.clouds["huawei"]["secret_key"]]
+               demo.clouds["huawei"]["secret_key"], demo.clouds["huawei"]["password"]]
     assert not [secret for secret in secrets if secret in demo.log() + demo.text()]

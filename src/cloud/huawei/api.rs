@@ -300,7 +300,7 @@ mod tests {
             call.reply(&answer).map(|_| ()).map_err(|error| (error.reason(), error.code().to_owned()))
         };
         let decode = || Err((Reason::Decode, "decode".to_owned()));
-        assert_eq!(reply(r#"{"metadata":{"uid":"j"}}"#), Ok(()));
+        assert_eq!(reply(r#"{"metadata":{"uid":"j"}}"#), decode());
         assert_eq!(reply(r#"{"status":{"phase":"Running"}}"#), Ok(()));
         for body in ["", "{}", "[]", "null", "<html></html>", r#"{"status":{"phase":"Run"#, r#"{"items":[]}"#] {
             assert_eq!(reply(body), decode(), "{body}");

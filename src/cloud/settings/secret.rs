@@ -86,11 +86,19 @@ impl SecretRef {
 impl fmt::Display for SecretRef {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // A secret may stand there by mistake.
+            Self::Env(name) if !is_usual_name(name) => formatter
+                .write_str("the environment variable named here (which is not shown: it may be the secret itself)"),
             Self::Env(name) => write!(formatter, "the environment variable {name}"),
             Self::FirstEnv(names) => write!(formatter, "the environment variable {}", names.join(" or ")),
             Self::File(path) => write!(formatter, "the file {}", path.display()),
         }
     }
+}
+
+/// Whether it has the letters of an environment variable's name; few secrets are in capitals throughout.
+fn is_usual_name(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 impl<'de> Deserialize<'de> for SecretRef {
@@ -156,7 +164,7 @@ impl<'de> Visitor<'de> for RefVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextOrRef, A::Error> {
-        let wrong = || de::Error::custom("expected one key, {env: NAME} or {file: PATH}");
+        let wrong = || de::Error::custom("expected one key, {env: NAME} or {file: PATH}, with a blank after the `:`");
         let Some((key, value)) = map.next_entry::<String, String>()? else {
             return Err(wrong());
         };

@@ -78,22 +78,36 @@ async fn a_request_that_does_not_arrive_ends_the_connection() {
     for beginning in ["", "GET /-/healthy HTTP/1.1\r\nHost: x\r\n"] {
         let start = Instant::now();
         assert_eq!(read_rest(&mut served.ask(beginning).await).await, "");
-        assert_eq!(start.elapsed().as_secs(), LIMITS().head_timeout.as_secs(), "{beginning}");
+        assert_eq!(start.elapsed().as_secs(), LIMITS().request_timeout.as_secs(), "{beginning}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_further_request_that_trickles_in_ends_the_connection() {
+    let served = Served::start(Fake::new(Length::Of(1)).0, LIMITS());
+    let mut stream = served.ask(HEALTH).await;
+    read_answer(&mut stream, "healthy\n").await;
+    tokio::time::sleep(LIMITS().idle_timeout / 2).await;
+    let start = Instant::now();
+    while stream.write_all(b"G").await.is_ok() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(start.elapsed().as_secs(), LIMITS().request_timeout.as_secs() + 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_kept_for_further_requests_and_ended_when_idle() {
     let served = Served::start(Fake::new(Length::Of(1)).0, LIMITS());
-    let mut stream = served.connect();
+    let mut stream = served.ask(HEALTH).await;
+    read_answer(&mut stream, "healthy\n").await;
     for _ in 0..3 {
-        tokio::time::sleep(LIMITS().head_timeout / 2).await;
+        tokio::time::sleep(LIMITS().idle_timeout / 2).await;
         stream.write_all(HEALTH.as_bytes()).await.unwrap();
         assert!(read_answer(&mut stream, "healthy\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
     }
     let start = Instant::now();
     assert_eq!(read_rest(&mut stream).await, "");
-    assert_eq!(start.elapsed().as_secs(), LIMITS().head_timeout.as_secs());
+    assert_eq!(start.elapsed().as_secs(), LIMITS().idle_timeout.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
