@@ -9,7 +9,7 @@ use super::settings::is_loopback;
 use super::{Error, Retry};
 use crate::clock;
 use crate::model::{AccountKey, Observe, Reason};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -279,14 +279,16 @@ async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, Error> {
     if announced > MAX_BODY {
         return Err(too_large());
     }
-    let mut body = BytesMut::with_capacity(announced);
-    while let Some(chunk) = response.chunk().await.map_err(broken_off)? {
-        if body.len() + chunk.len() > MAX_BODY {
+    let (mut pieces, mut length) = (Vec::new(), 0);
+    while let Some(piece) = response.chunk().await.map_err(broken_off)? {
+        length += piece.len();
+        if length > MAX_BODY {
             return Err(too_large());
         }
-        body.extend_from_slice(&chunk);
+        pieces.push(piece);
     }
-    Ok(body.freeze())
+    // Most answers are one piece, and are not copied.
+    Ok(if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() })
 }
 
 fn reason_of(error: &reqwest::Error) -> Reason {

@@ -9,7 +9,7 @@ mod tests;
 
 use crate::clock;
 use crate::cloud::{self, Account, Error, Finder};
-use crate::model::{Observe, Reading, Target, TaskKey};
+use crate::model::{Observe, Reading, Reason, Target, TaskKey};
 use crate::schedule::{Discovery, Lag, Queue, first_due, next_due};
 use crate::store::{Failure, Store};
 use futures_util::future::{BoxFuture, FutureExt};
@@ -163,7 +163,7 @@ impl Loop {
         }
     }
 
-    fn take_in(&mut self, target: &Target, result: Result<Reading, Error>) {
+    fn take_in(&mut self, target: &Arc<Target>, result: Result<Reading, Error>) {
         let result = result.map_err(|error| failure_of(&error));
         if let Ok(reading) = &result
             && reading.unknown_states > 0
@@ -172,10 +172,25 @@ impl Loop {
             self.journal.unknown_state(&target.key, &reading.task.provider_state);
         }
         let failure = result.as_ref().err().cloned();
+        if failure.as_ref().is_some_and(|failure| failure.reason == Reason::NotFound) && self.forget_finished(target) {
+            self.observe.polled(&self.account.key, None);
+            return;
+        }
         let change = self.store.record(&target.key, result, clock::now());
         let counted = failure.as_ref().filter(|_| !change.is_excused());
         self.observe.polled(&self.account.key, counted.map(|failure| failure.reason));
         self.journal.polled(&target.key, counted, change);
+    }
+
+    /// Forgets a task that was found, had finished, and is deleted since: all is as it should be. One that the config names
+    /// is not forgotten.
+    fn forget_finished(&mut self, target: &Arc<Target>) -> bool {
+        let is_final = self.store.last_good(target).flatten().is_some_and(|task| task.is_final);
+        let is_found =
+            |found: &Found| found.targets.get(&*target.key.task_id).is_some_and(|own| Arc::ptr_eq(own, target));
+        let Some(index) = self.finders.iter().position(is_found).filter(|_| is_final) else { return false };
+        self.remove(index, &target.key.task_id);
+        true
     }
 
     fn take_in_list(&mut self, index: usize, result: Result<Vec<Box<str>>, Error>) {

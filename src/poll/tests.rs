@@ -184,6 +184,30 @@ async fn found_tasks_are_polled_too_and_named_ones_once() {
     assert!(first.windows(2).all(|pair| pair[1] - pair[0] > 9.0), "two ways to a task are one task: {first:?}");
 }
 
+/// Lists that always name the same task.
+#[derive(Debug)]
+struct Same(&'static str);
+
+impl Find for Same {
+    fn find(&self) -> BoxFuture<'_, Result<Vec<Box<str>>, Error>> {
+        async move { Ok(vec![self.0.into()]) }.boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_found_task_that_finished_and_was_deleted_is_forgotten_and_a_named_one_is_not() {
+    let began = Instant::now();
+    let cloud = Told::new(move |_| {
+        let deleted = began.elapsed() > Duration::from_secs(50);
+        (Duration::ZERO, if deleted { Err(Reason::NotFound) } else { Ok(Phase::Succeeded) })
+    });
+    let once = Finder { find: Arc::new(Same("found")), template: target("", 1000), keep: Duration::MAX, limit: 9 };
+    let store = run(&cloud, vec![target("named", 10)], vec![once], 200).await;
+    let known: Vec<String> = store.tasks(clock::now()).iter().map(|row| row.target.key.task_id.to_string()).collect();
+    assert_eq!(known, ["named"]);
+    assert!(store.tasks(clock::now())[0].failure.is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_told_to_the_store_with_its_reason() {
     let cloud = Told::new(|_| (Duration::ZERO, Err(Reason::Decode)));
