@@ -77,10 +77,10 @@ fn count(rows: &[Row]) -> [u64; 4] {
 fn facts(info: &TaskInfo) -> Facts {
     let target = info.target.as_ref().map(|target| target.id.text()).unwrap_or_default();
     Facts {
-        job_id: "".into(),
         task_name: target.into(),
         task_type: info.task_type.text().into(),
         cluster_id: info.cluster_id.text().into(),
+        ..Facts::default()
     }
 }
 

@@ -92,11 +92,12 @@ fn is_unknown_word(word: &str) -> bool {
 
 fn facts(job: &Job) -> Facts {
     let Some(spec) = &job.spec else { return Facts::default() };
+    let text = |field: Option<&str>| field.unwrap_or_default().into();
     Facts {
-        job_id: Box::default(),
-        task_name: spec.resource_name.clone().unwrap_or_default(),
-        task_type: spec.r#type.clone().unwrap_or_default(),
-        cluster_id: spec.cluster_uid.clone().unwrap_or_default(),
+        task_name: text(spec.resource_name.as_deref()),
+        task_type: text(spec.r#type.as_deref()),
+        cluster_id: text(spec.cluster_uid.as_deref()),
+        ..Facts::default()
     }
 }
 

@@ -110,7 +110,7 @@ pub(super) fn reading(id: &TaskId<'_>, answer: &DescribedTask, rows: RowFacts, p
     let task = Task {
         phase,
         is_final: state.is_some_and(State::is_final),
-        provider_state: answer.task_state.clone(),
+        provider_state: (*answer.task_state).into(),
         facts: Facts { job_id: id.job.into(), task_name: id.task.into(), ..Facts::default() },
         instances: instances(answer),
         instances_expected: answer.task_instance_total_count,
