@@ -2,6 +2,7 @@
 //!
 //! The one owner of `reqwest`. It knows no vendor: what is sent and how an answer is judged comes with the [`Call`].
 
+use super::echo;
 use super::gate::Gate;
 use super::quota::Quota;
 use super::retry;
@@ -11,6 +12,7 @@ use crate::model::{AccountKey, Observe, Reason};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -32,8 +34,8 @@ pub struct Stamp {
     pub nonce: String,
 }
 
-/// A whole answer of a cloud.
-#[derive(Clone, Debug)]
+/// A whole answer of a cloud. It may hold a token, so it is never shown.
+#[derive(Clone)]
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
@@ -63,6 +65,9 @@ pub trait Call: Send + Sync {
     /// # Errors
     /// The vendor's error, or [`Reason::Decode`].
     fn reply(&self, answer: &Answer) -> Result<Self::Reply, Error>;
+
+    /// The keys and tokens of the request, which an answer may repeat and an error may not.
+    fn secrets(&self) -> Vec<&str>;
 }
 
 /// What all accounts of the process share.
@@ -196,7 +201,7 @@ impl Client {
         let result = self
             .exchange(request)
             .await
-            .and_then(|answer| call.reply(&answer).inspect_err(|error| self.learn_skew(error, &answer)));
+            .and_then(|answer| echo::judge(call, &answer).inspect_err(|error| self.learn_skew(error, &answer)));
         let code = result.as_ref().err().map_or("ok", Error::code);
         self.shared.observe.request(&self.account, C::API, code, started.elapsed());
         result
@@ -241,6 +246,12 @@ impl Client {
                 "the cloud's clock and ours differ; signing with the cloud's time. Set this machine's clock right"
             );
         }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Answer {{ status: {}, body: {} bytes }}", self.status.as_u16(), self.body.len())
     }
 }
 

@@ -4,9 +4,12 @@
 
 mod client;
 pub mod digest;
+mod echo;
 mod error;
 mod gate;
+mod json;
 mod page;
+pub mod percent;
 mod quota;
 mod retry;
 pub mod settings;

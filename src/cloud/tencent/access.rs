@@ -28,6 +28,14 @@ pub(super) struct Keys {
     pub(super) token: Option<SecretString>,
 }
 
+impl Keys {
+    /// Everything of them that nobody may see.
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        let keys = [Some(&self.secret_id), Some(&self.secret_key), self.token.as_ref()];
+        keys.into_iter().flatten().map(ExposeSecret::expose_secret).collect()
+    }
+}
+
 /// Which of the vendor's two ways of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -98,7 +106,8 @@ fn secret_header(text: &str) -> Result<HeaderValue, Error> {
 mod tests {
     use super::*;
     use crate::cloud::Call;
-    use crate::cloud::tencent::api::{DescribeTask, Page};
+    use crate::cloud::echo::tests::no_error_repeats_a_secret as check;
+    use crate::cloud::tencent::api::{DescribeJob, DescribeTask, Page};
     use crate::cloud::tencent::id::TaskId;
     use jiff::Timestamp;
 
@@ -158,6 +167,17 @@ mod tests {
             "{body}"
         );
         assert!(body.contains("&Signature="), "{body}");
+    }
+
+    #[test]
+    fn no_error_repeats_a_secret() {
+        let codes =
+            ["AuthFailure.SignatureFailure", "UnauthorizedOperation", "InvalidParameter", "InternalError", "4000"];
+        for dialect in [Dialect::Current, Dialect::Legacy(SignatureMethod::HmacSha1)] {
+            let access = &access(dialect, Some("TOKEN/EXAMPLE+="));
+            check(&DescribeTask { access, id: &TaskId::parse("job-97zcl3wt/A").unwrap(), page: None }, &codes);
+            check(&DescribeJob { access, job: "job-97zcl3wt" }, &codes);
+        }
     }
 
     #[test]
