@@ -54,13 +54,14 @@ impl Gate {
         Ok(Pass { _turn: (!open).then_some(turn) })
     }
 
-    /// Takes note of how the request went. Only an answer of the cloud opens the gate or closes it.
+    /// Takes note of how the request went. Only an answer to who we are opens the gate or closes it: a page of a proxy is
+    /// none, and a gateway may ask for fewer requests before it looks at a key.
     pub(super) fn settle(&self, pass: Pass, failure: Option<&Error>) {
         match failure {
             Some(error) if error.stops_account() => {
                 *self.state() = State::Closed { until: Instant::now() + self.pause, why: error.to_string().into() };
             }
-            Some(error) if matches!(error.reason(), Reason::Timeout | Reason::Transport) => {}
+            Some(error) if proves_nothing(error.reason()) => {}
             _ => *self.state() = State::Open,
         }
         drop(pass);
@@ -90,6 +91,13 @@ impl Gate {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn proves_nothing(reason: Reason) -> bool {
+    match reason {
+        Reason::Timeout | Reason::Transport | Reason::Throttled | Reason::Decode => true,
+        Reason::Denied | Reason::NotFound | Reason::Rejected => false,
     }
 }
 
@@ -129,10 +137,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_answer_proves_nothing() {
+    async fn no_answer_and_no_answer_to_the_key_prove_nothing() {
         let gate = Gate::new(PAUSE);
-        let pass = gate.pass().await.unwrap();
-        gate.settle(pass, Some(&Error::new(Reason::Transport, "no connection")));
+        for reason in [Reason::Timeout, Reason::Transport, Reason::Throttled, Reason::Decode] {
+            let pass = gate.pass().await.unwrap();
+            gate.settle(pass, Some(&Error::new(reason, "no word about the key")));
+        }
         let _alone = gate.pass().await.unwrap();
         let second = tokio::time::timeout(Duration::from_secs(1), gate.pass());
         assert!(second.await.is_err());

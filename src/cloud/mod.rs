@@ -7,6 +7,7 @@ pub mod digest;
 mod echo;
 mod error;
 mod gate;
+mod header;
 mod json;
 mod page;
 pub mod percent;

@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// No error of the vendor is longer than this, in bytes; what is longer comes from somebody else.
 const MAX_FAULT: usize = 64 * 1024;
-/// A pause longer than this is not taken over from an answer.
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// What an error's body says, whatever its form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +46,7 @@ fn throttled(answer: &Answer, fault: &Fault) -> Option<Error> {
         || contains(&fault.code, "throttling")
         || contains(&fault.message, "flow control");
     is_throttle.then(|| {
-        let pause = asked_for.or_else(|| window_left(answer)).map(|pause| pause.min(LONGEST_PAUSE));
+        let pause = asked_for.or_else(|| window_left(answer));
         Error::new(Reason::Throttled, "the account's quota is used up").with_retry_after(pause)
     })
 }
@@ -308,13 +306,13 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_read_and_bounded() {
+    fn pauses_are_read() {
         let pause = |headers: &[(&'static str, &str)]| {
             classify(&answer(400, r#"{"Code": "Throttling.User"}"#, headers), "DescribeTaskInfo").retry_after()
         };
         assert_eq!(pause(&[]), None);
         assert_eq!(pause(&[("x-acs-retry-after", "soon")]), None);
-        assert_eq!(pause(&[("x-acs-retry-after", "18446744073709551615")]), Some(LONGEST_PAUSE));
+        assert_eq!(pause(&[("x-acs-retry-after", "18446744073709551615")]), Some(Duration::from_millis(u64::MAX)));
         let older = [("x-ratelimit-user", "Remain:0,TimeLeft:700"), ("x-ratelimit-user-api", "Remain:0, TimeLeft:900")];
         assert_eq!(pause(&older), Some(Duration::from_millis(900)));
     }

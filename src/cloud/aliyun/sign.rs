@@ -4,11 +4,11 @@
 //! Facts: <https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature>
 
 use crate::cloud::digest::{hmac_sha256, sha256_hex};
+use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
 use crate::cloud::{Error, Stamp, percent};
-use crate::model::Reason;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use http::{Method, Request};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ impl Question<'_> {
         for (name, value) in fields.iter().filter(|(name, _)| *name != "host") {
             request = request.header(name, secret_value(value)?);
         }
-        request.body(Bytes::new()).map_err(|error| unsendable().with_source(error))
+        request.body(Bytes::new()).map_err(unsendable)
     }
 
     /// The headers the documentation asks to sign. Not `accept` and `user-agent`: proxies may rewrite them.
@@ -160,16 +160,6 @@ pub fn authorization(
 
 fn signed_headers(fields: &BTreeMap<String, String>) -> String {
     fields.keys().map(String::as_str).collect::<Vec<_>>().join(";")
-}
-
-fn secret_value(text: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::try_from(text).map_err(|error| unsendable().with_source(error))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn unsendable() -> Error {
-    Error::new(Reason::Rejected, "the request cannot be put on the wire")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::error::{Shown, classify, in_disguise};
 use super::sign::{self, AccessKey, Signable};
 use super::wire::{self, IssuedToken, Job, Projects};
+use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
 use crate::cloud::{Answer, Call, Error, Stamp, json};
 use crate::model::Reason;
@@ -225,17 +226,6 @@ fn document<T>(answer: &Answer, shown: Shown, read: impl FnOnce(&[u8]) -> Result
         return Err(classify(answer, shown));
     }
     read(&answer.body).map_err(|error| in_disguise(answer, shown).unwrap_or(error))
-}
-
-/// A header nobody logs.
-pub(super) fn secret_value(text: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::try_from(text).map_err(|error| unsendable(error.into()))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn unsendable(error: http::Error) -> Error {
-    Error::new(Reason::Rejected, "the request cannot be built").with_source(error)
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! How one account is asked: its address, its region, its keys and the dialect it speaks. Makes signed requests; sends none.
 
-use super::error::unbuildable;
 use super::legacy::{self, SignatureMethod};
 use super::sign::{self, Scope, Signed};
+use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
 use crate::cloud::{Error, Stamp};
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -62,7 +61,7 @@ impl Access {
         parameters: &impl Serialize,
         stamp: &Stamp,
     ) -> Result<http::Request<Bytes>, Error> {
-        let parameters = serde_json::to_value(parameters).map_err(unbuildable)?;
+        let parameters = serde_json::to_value(parameters).map_err(unsendable)?;
         match self.dialect {
             Dialect::Current => self.current(action, &parameters, stamp),
             Dialect::Legacy(method) => legacy::request(self, method, action, &parameters, stamp),
@@ -82,7 +81,7 @@ impl Access {
         let authorization = sign::authorization(secret_id.expose_secret(), secret_key.expose_secret(), &scope, &signed);
         let mut request = http::Request::post(self.endpoint.url("/"))
             .header(CONTENT_TYPE, JSON)
-            .header(AUTHORIZATION, secret_header(&authorization)?)
+            .header(AUTHORIZATION, secret_value(&authorization)?)
             .header("x-tc-action", action)
             .header("x-tc-version", VERSION)
             .header("x-tc-region", &*self.region)
@@ -90,16 +89,10 @@ impl Access {
             // The language of messages.
             .header("x-tc-language", "en-US");
         if let Some(token) = token {
-            request = request.header("x-tc-token", secret_header(token.expose_secret())?);
+            request = request.header("x-tc-token", secret_value(token.expose_secret())?);
         }
-        request.body(Bytes::from(body)).map_err(unbuildable)
+        request.body(Bytes::from(body)).map_err(unsendable)
     }
-}
-
-fn secret_header(text: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(text).map_err(unbuildable)?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 #[cfg(test)]

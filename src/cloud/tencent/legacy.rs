@@ -4,8 +4,8 @@
 //! pure steps; nothing is sent here.
 
 use super::access::Access;
-use super::error::unbuildable;
 use crate::cloud::digest::{base64, hmac_sha1, hmac_sha256};
+use crate::cloud::header::unsendable;
 use crate::cloud::{Error, Stamp, percent};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -78,7 +78,7 @@ pub(super) fn request(
     http::Request::post(access.endpoint.url(PATH))
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Bytes::from(form(&parameters)))
-        .map_err(unbuildable)
+        .map_err(unsendable)
 }
 
 /// The parameters every action has.
