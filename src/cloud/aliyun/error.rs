@@ -67,12 +67,15 @@ fn refused(status: StatusCode, fault: &Fault) -> Option<Error> {
     let code = fault.code.as_str();
     let stopped = |message: &str| Some(Error::new(Reason::Denied, message).stopping_account());
     match code {
-        "SignatureDoesNotMatch" | "IncompleteSignature" | "InvalidSignatureMethod" => {
-            return stopped("the signature does not fit; check the access key secret");
-        }
         "MissingSecurityToken" => return stopped("these are temporary credentials: name their security token too"),
         "InvalidSecurityToken.MismatchWithAccessKey" | "InvalidSecurityToken.Malformed" => {
             return stopped("the security token does not belong to the access key");
+        }
+        _ if ["SignatureDoesNotMatch", "IncompleteSignature", "InvalidSignature"]
+            .iter()
+            .any(|it| code.starts_with(it)) =>
+        {
+            return stopped("the signature does not fit; check the access key secret");
         }
         _ if code.starts_with("InvalidAccessKeyId") => return stopped("the access key does not exist or is disabled"),
         _ => {}
@@ -230,6 +233,8 @@ mod tests {
             (400, "SignatureDoesNotMatch", "", Denied, Retry::Never, STOPS),
             (403, "SignatureDoesNotMatch", "", Denied, Retry::Never, STOPS),
             (400, "IncompleteSignature", "", Denied, Retry::Never, STOPS),
+            (400, "InvalidSignatureMethod", "", Denied, Retry::Never, STOPS),
+            (400, "SignatureDoesNotMatch.Odd", "", Denied, Retry::Never, STOPS),
             (400, "MissingSecurityToken", "", Denied, Retry::Never, STOPS),
             (400, "InvalidSecurityToken.Malformed", "", Denied, Retry::Never, STOPS),
             (401, "Odd", "", Denied, Retry::Never, STOPS),
