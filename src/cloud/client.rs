@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// No answer larger than this is read, in bytes.
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
+/// A body larger than this gets all the room it may take at once.
+const LARGE_BODY: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// A request may be tried again until so many request timeouts have passed.
@@ -258,9 +260,7 @@ impl fmt::Debug for Answer {
 impl Answer {
     /// The cloud's time, by the `Date` header.
     pub fn date(&self) -> Option<Timestamp> {
-        let text = self.headers.get(http::header::DATE)?.to_str().ok()?;
-        let date = jiff::fmt::rfc2822::parse(text).ok()?;
-        Some(date.timestamp())
+        jiff::fmt::rfc2822::parse(self.header("date")?).ok().map(|date| date.timestamp())
     }
 
     /// A header as text.
@@ -279,6 +279,10 @@ async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, Error> {
     while let Some(chunk) = response.chunk().await.map_err(broken_off)? {
         if body.len() + chunk.len() > MAX_BODY {
             return Err(too_large());
+        }
+        if body.len() > LARGE_BODY && body.capacity() - body.len() < chunk.len() {
+            // Room that is never written to takes no memory; room that is doubled is copied and kept in every size.
+            body.reserve(MAX_BODY - body.len());
         }
         body.extend_from_slice(&chunk);
     }
