@@ -1,26 +1,22 @@
-//! One request to a cloud: leave, quota, sign, send, read, classify, and try again signed anew.
+//! One call to a cloud: leave, quota, sign, send, classify, and try again signed anew.
 //!
-//! The one owner of `reqwest`. It knows no vendor: what is sent and how an answer is judged comes with the [`Call`].
+//! It knows no vendor: what is sent and how an answer is judged comes with the [`Call`].
 
+use super::echo;
 use super::gate::Gate;
+use super::http::{Answer, Http};
 use super::quota::Quota;
 use super::retry;
-use super::settings::is_loopback;
 use super::{Error, Retry};
 use crate::clock;
 use crate::model::{AccountKey, Observe, Reason};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
-/// No answer larger than this is read, in bytes.
-pub const MAX_BODY: usize = 16 * 1024 * 1024;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// A request may be tried again until so many request timeouts have passed.
 const DEADLINE_IN_TIMEOUTS: u32 = 3;
 
@@ -31,17 +27,6 @@ pub struct Stamp {
     pub at: Timestamp,
     /// 32 hexadecimal digits, new for every attempt.
     pub nonce: String,
-}
-
-/// A whole answer of a cloud.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, at most [`MAX_BODY`] bytes.
-    pub body: Bytes,
 }
 
 /// One API action with its parameters: how to ask, and how to read what comes back.
@@ -64,45 +49,26 @@ pub trait Call: Send + Sync {
     /// # Errors
     /// The vendor's error, or [`Reason::Decode`].
     fn reply(&self, answer: &Answer) -> Result<Self::Reply, Error>;
+
+    /// The keys and tokens of the request, which an answer may repeat and an error may not.
+    fn secrets(&self) -> Vec<&str>;
 }
 
 /// What all accounts of the process share.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    http: reqwest::Client,
-    /// For addresses of this machine, which no proxy can reach.
-    loopback: reqwest::Client,
+    http: Http,
     observe: Arc<dyn Observe>,
 }
 
 impl Shared {
-    /// One pool of connections for every account. TLS is always verified, redirects are never followed: a signed request
-    /// must not be sent on to somebody else. Proxies are taken from the environment.
+    /// One pool of connections for every account.
     ///
     /// # Errors
     /// When the system's TLS roots cannot be read.
     pub fn new(observe: Arc<dyn Observe>) -> Result<Self, Error> {
-        let (http, loopback) = (build(client_builder())?, build(client_builder().no_proxy())?);
-        Ok(Self { http, loopback, observe })
+        Ok(Self { http: Http::new()?, observe })
     }
-
-    /// Requests to this machine would not come back from a proxy elsewhere.
-    fn http_for(&self, host: &str) -> &reqwest::Client {
-        if is_loopback(host) { &self.loopback } else { &self.http }
-    }
-}
-
-fn client_builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(concat!("cloud-task-exporter/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-}
-
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-    let no_client = |error| Error::new(Reason::Transport, "the HTTP client cannot be set up").with_source(error);
-    builder.build().map_err(no_client)
 }
 
 /// The way to one account's APIs.
@@ -208,32 +174,12 @@ impl Client {
         let stamp = Stamp { at: self.time_of_the_cloud(), nonce: clock::nonce() };
         let request = call.request(&stamp)?;
         let started = Instant::now();
-        let result = self
-            .exchange(request)
-            .await
-            .and_then(|answer| call.reply(&answer).inspect_err(|error| self.learn_skew(error, &answer)));
+        let answer = self.shared.http.exchange(request, self.timeout).await;
+        let result =
+            answer.and_then(|answer| echo::judge(call, &answer).inspect_err(|error| self.learn_skew(error, &answer)));
         let code = result.as_ref().err().map_or("ok", Error::code);
         self.shared.observe.request(&self.account, C::API, code, started.elapsed());
         result
-    }
-
-    async fn exchange(&self, request: http::Request<Bytes>) -> Result<Answer, Error> {
-        match timeout(self.timeout, self.send(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::new(Reason::Timeout, format!("no whole answer within {:?}", self.timeout))),
-        }
-    }
-
-    async fn send(&self, request: http::Request<Bytes>) -> Result<Answer, Error> {
-        let host = request.uri().host().unwrap_or_default().to_owned();
-        let request = reqwest::Request::try_from(request).map_err(|error| {
-            Error::new(Reason::Rejected, "the request cannot be built").with_source(error.without_url())
-        })?;
-        let mut response = self.shared.http_for(&host).execute(request).await.map_err(|error| {
-            Error::new(reason_of(&error), format!("no answer from {host}")).with_source(error.without_url())
-        })?;
-        let body = read_body(&mut response).await?;
-        Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
     }
 
     fn time_of_the_cloud(&self) -> Timestamp {
@@ -257,45 +203,4 @@ impl Client {
             );
         }
     }
-}
-
-impl Answer {
-    /// The cloud's time, by the `Date` header.
-    pub fn date(&self) -> Option<Timestamp> {
-        let text = self.headers.get(http::header::DATE)?.to_str().ok()?;
-        let date = jiff::fmt::rfc2822::parse(text).ok()?;
-        Some(date.timestamp())
-    }
-
-    /// A header as text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
-
-async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, Error> {
-    let too_large = || Error::new(Reason::Decode, format!("the answer is larger than {} MiB", MAX_BODY / 1024 / 1024));
-    let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
-    if announced > MAX_BODY {
-        return Err(too_large());
-    }
-    let (mut pieces, mut length) = (Vec::new(), 0);
-    while let Some(piece) = response.chunk().await.map_err(broken_off)? {
-        length += piece.len();
-        if length > MAX_BODY {
-            return Err(too_large());
-        }
-        pieces.push(piece);
-    }
-    // Most answers are one piece, and are not copied.
-    Ok(if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() })
-}
-
-fn reason_of(error: &reqwest::Error) -> Reason {
-    if error.is_timeout() { Reason::Timeout } else { Reason::Transport }
-}
-
-/// Half an answer cannot be read; the next may be whole.
-fn broken_off(error: reqwest::Error) -> Error {
-    Error::new(Reason::Decode, "the answer broke off").with_retry(Retry::Later).with_source(error.without_url())
 }

@@ -65,7 +65,8 @@ impl Gate {
         Ok(Pass { _turn: (!open).then_some(turn) })
     }
 
-    /// Takes note of how the request went. Only an answer of the cloud opens the gate or closes it.
+    /// Takes note of how the request went. Only an answer to who we are opens the gate or closes it: a page of a proxy is
+    /// none, and a gateway may ask for fewer requests before it looks at a key.
     pub(super) fn settle(&self, pass: Pass, failure: Option<&Error>) {
         let mut state = self.state();
         match failure {
@@ -78,6 +79,7 @@ impl Gate {
                     *unanswered = Some(Unanswered { at: Instant::now(), reason, why });
                 }
             }
+            Some(error) if matches!(error.reason(), Reason::Throttled | Reason::Decode) => {}
             _ => *state = State::Open,
         }
         drop(state);
@@ -164,10 +166,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_answer_proves_nothing() {
+    async fn no_answer_and_no_answer_to_the_key_prove_nothing() {
         let gate = Gate::new(PAUSE);
-        let pass = gate.pass().await.unwrap();
-        gate.settle(pass, Some(&Error::new(Reason::Transport, "no connection")));
+        for reason in [Reason::Timeout, Reason::Transport, Reason::Throttled, Reason::Decode] {
+            let pass = gate.pass().await.unwrap();
+            gate.settle(pass, Some(&Error::new(reason, "no word about the key")));
+        }
         let _alone = gate.pass().await.unwrap();
         let second = tokio::time::timeout(Duration::from_secs(1), gate.pass());
         assert!(second.await.is_err());

@@ -4,15 +4,21 @@
 
 mod client;
 pub mod digest;
+mod echo;
 mod error;
 mod gate;
+mod header;
+mod http;
+mod json;
 mod page;
+pub mod percent;
 mod quota;
 mod retry;
 pub mod settings;
 
-pub use client::{Answer, Call, Client, MAX_BODY, Shared, Stamp};
+pub use client::{Call, Client, Shared, Stamp};
 pub use error::{Error, Retry, chain};
+pub use http::{Answer, MAX_BODY};
 pub use page::{MAX_PAGES, PAGE_CAP_ROWS};
 
 use crate::model::{AccountKey, Reading, Target, Task};

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -33,10 +34,23 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Names and values of the query, decoded.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        decode_form(&self.query)
+    }
+
     /// A header as text; empty where it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
+}
+
+/// Names and values of a query or a form, decoded. A name alone has an empty value.
+pub(super) fn decode_form(text: &str) -> Vec<(String, String)> {
+    let plain = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (plain(name), plain(value))).collect()
 }
 
 /// What a simulated cloud answers.
@@ -63,6 +77,13 @@ impl Answered {
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// With the header `Date`, by which a client learns how far off its clock is. A time before year 0 has no such form.
+    #[must_use]
+    pub fn dated(self, now: Timestamp) -> Self {
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+        self.with_header("date", date.unwrap_or_default())
     }
 }
 
@@ -128,4 +149,17 @@ fn plain(status: u16) -> Response<Full<Bytes>> {
     let mut response = Response::default();
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_decoded() {
+        let pairs = decode_form("a=1+2%2B%263&&b&c=%C3%BC=&=d");
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(pairs, [("a", "1 2+&3"), ("b", ""), ("c", "ü="), ("", "d")]);
+        assert_eq!(decode_form(""), []);
+    }
 }

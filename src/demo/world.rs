@@ -107,7 +107,8 @@ impl World {
     /// One job of a stream, whether or not it exists already.
     pub fn job(&self, stream: &str, number: u64) -> Job {
         let mut rng = self.rng(stream, number);
-        let offset = i64::try_from(number).unwrap_or(i64::MAX / 1000) * SUBMIT_EVERY + rng.i64(0..10);
+        let offset =
+            i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(SUBMIT_EVERY).saturating_add(rng.i64(0..10));
         make_job(number, after(self.epoch, offset), &mut rng)
     }
 
@@ -257,6 +258,18 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), 8, "{seen:?}");
+    }
+
+    #[test]
+    fn no_number_and_no_instant_is_a_reason_to_stop() {
+        let world = world();
+        for number in [0, u64::MAX, i64::MAX.unsigned_abs()] {
+            world.job("aliyun", number).stage(Timestamp::MAX);
+        }
+        for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+            world.cyclic("nightly", now).updated(now);
+            world.jobs("tencent", now).iter().for_each(|job| assert!(job.submitted <= now));
+        }
     }
 
     #[test]

@@ -3,11 +3,8 @@
 
 use super::Format;
 use super::catalogue::{Family, Kind};
-use crate::model::{BUCKETS, Histogram};
+use crate::model::{BUCKETS, Histogram, MAX_LABEL};
 use std::fmt::{Display, Write as _};
-
-/// Longer label values are cut: nobody reads them, and everybody pays for them.
-const MAX_VALUE: usize = 256;
 
 /// Upper bounds as label values: OpenMetrics wants the point, and the text format takes it.
 const BOUNDS: [&str; BUCKETS.len() + 1] =
@@ -26,7 +23,7 @@ pub(super) fn push_label(text: &mut String, name: &str, value: &str) {
 
 /// A label value: cut, escaped, without control characters.
 fn push_escaped(text: &mut String, value: &str) {
-    for character in value.chars().take(MAX_VALUE) {
+    for character in value.chars().take(MAX_LABEL) {
         match character {
             '\\' => text.push_str("\\\\"),
             '"' => text.push_str("\\\""),

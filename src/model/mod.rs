@@ -5,6 +5,7 @@
 mod failure;
 mod histogram;
 mod identity;
+mod label;
 mod observe;
 mod phase;
 mod task;
@@ -12,6 +13,7 @@ mod task;
 pub use failure::Reason;
 pub use histogram::{BUCKETS, Histogram};
 pub use identity::{AccountKey, Labels, Provider, Target, TaskKey};
+pub use label::{LabelText, MAX_LABEL};
 pub use observe::Observe;
 pub use phase::{Outcome, Phase};
 pub use task::{Exits, Facts, MAX_EXIT_CODES, Reading, Task};

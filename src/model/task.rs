@@ -1,6 +1,6 @@
 //! One task as a cloud described it: the snapshot every cloud's answer is turned into.
 
-use super::{Histogram, Phase};
+use super::{Histogram, LabelText, Phase};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ pub const MAX_EXIT_CODES: usize = 10;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The job the task belongs to.
-    pub job_id: Box<str>,
+    pub job_id: LabelText,
     /// The task's name within its job, or of the resource it works on.
-    pub task_name: Box<str>,
+    pub task_name: LabelText,
     /// What kind of work it is, in the cloud's words.
-    pub task_type: Box<str>,
+    pub task_type: LabelText,
     /// The cluster it works on.
-    pub cluster_id: Box<str>,
+    pub cluster_id: LabelText,
 }
 
 /// Finished instances by exit code: the most frequent codes by name, the rest together.
@@ -58,7 +58,7 @@ pub struct Task {
     /// machine is kept, and paid for.
     pub is_final: bool,
     /// The provider's own word for the state.
-    pub provider_state: Box<str>,
+    pub provider_state: LabelText,
     /// What does not change.
     pub facts: Facts,
     /// Number of instances by state: every state of the cloud's set, zeros included, in the set's order.

@@ -1,10 +1,10 @@
 //! The three actions of the API CS 2015-12-15 that are used; all of them only read.
 
 use super::sign::{Key, Question, canonical_path};
-use super::wire::{ClusterTasks, Clusters, TaskInfo, read};
+use super::wire::{ClusterTasks, Clusters, TaskInfo};
 use super::{error, normalize};
 use crate::cloud::settings::Endpoint;
-use crate::cloud::{Answer, Call, Error, Stamp};
+use crate::cloud::{Answer, Call, Error, Stamp, json};
 use crate::model::{Reading, Reason};
 use bytes::Bytes;
 use http::Request;
@@ -57,6 +57,10 @@ impl Call for DescribeTaskInfo<'_> {
         self.access.sign(&Question { action: Self::API, path, query: &[] }, stamp)
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        self.access.key.secrets()
+    }
+
     fn reply(&self, answer: &Answer) -> Result<Reading, Error> {
         let info: TaskInfo = document(answer, Self::API)?;
         normalize::reading(&info).map_err(|error| error::in_disguise(answer, Self::API).unwrap_or(error))
@@ -74,6 +78,10 @@ impl Call for DescribeClusterTasks<'_> {
         let (page, size) = (self.page.to_string(), PAGE_SIZE.to_string());
         let query = &[("page_number", page.as_str()), ("page_size", size.as_str())];
         self.access.sign(&Question { action: Self::API, path, query }, stamp)
+    }
+
+    fn secrets(&self) -> Vec<&str> {
+        self.access.key.secrets()
     }
 
     fn reply(&self, answer: &Answer) -> Result<ClusterTasks, Error> {
@@ -94,6 +102,10 @@ impl Call for DescribeClustersV1<'_> {
         let (page, size) = (self.page.to_string(), PAGE_SIZE.to_string());
         let query = &[("region_id", self.region), ("page_number", page.as_str()), ("page_size", size.as_str())];
         self.access.sign(&Question { action: Self::API, path, query }, stamp)
+    }
+
+    fn secrets(&self) -> Vec<&str> {
+        self.access.key.secrets()
     }
 
     fn reply(&self, answer: &Answer) -> Result<Clusters, Error> {
@@ -126,7 +138,7 @@ fn segment(id: &str) -> Result<&str, Error> {
 }
 
 fn document<Document: DeserializeOwned>(answer: &Answer, api: &str) -> Result<Document, Error> {
-    if answer.status.is_success() { read(answer) } else { Err(error::classify(answer, api)) }
+    if answer.status.is_success() { json::read(&answer.body, "") } else { Err(error::classify(answer, api)) }
 }
 
 fn no_list(answer: &Answer, api: &str, field: &str) -> Error {
@@ -137,6 +149,7 @@ fn no_list(answer: &Answer, api: &str, field: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::echo::tests::no_error_repeats_a_secret as check;
     use http::{HeaderMap, StatusCode};
 
     fn access() -> Access {
@@ -163,6 +176,18 @@ mod tests {
         assert_eq!(address(tasks), "/clusters/c1/tasks?page_number=2&page_size=100");
         let clusters = DescribeClustersV1 { access, region: "cn-hangzhou", page: 1 }.request(&stamp()).unwrap();
         assert_eq!(address(clusters), "/api/v1/clusters?page_number=1&page_size=100&region_id=cn-hangzhou");
+    }
+
+    #[test]
+    fn no_error_repeats_a_secret() {
+        let key =
+            Key { id: "LTAI5tHUNTER2".into(), secret: "hunter/2secret".into(), token: Some("CAIS/hunter2+=".into()) };
+        let access = &Access { key, ..access() };
+        let codes =
+            ["SignatureDoesNotMatch", "InvalidParameter", "Throttling", "Forbidden.RAM", "InternalError", "400"];
+        check(&DescribeTaskInfo { access, task_id: "T-1" }, &codes);
+        check(&DescribeClusterTasks { access, cluster_id: "c1", page: 1 }, &codes);
+        check(&DescribeClustersV1 { access, region: "r", page: 1 }, &codes);
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::cloud::settings::{
 };
 use crate::model::Target;
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,12 +177,12 @@ fn read_key(credentials: Option<Credentials>, environment: &Environment, report:
     report.at("credentials", |report| {
         let mut read = |key: &str, reference: Option<SecretRef>| {
             let reference = report.required(key, reference, "{env: NAME}")?;
-            let secret = reference.read(environment).and_then(|secret| sendable(secret, &reference));
+            let secret = reference.read_key(environment);
             secret.map_err(|mistake| report.mistake_at(key, mistake)).ok()
         };
         let id = read("access_key_id", credentials.access_key_id);
         let secret = read("access_key_secret", credentials.access_key_secret);
-        let token = credentials.security_token.map_or(Ok(None), |reference| read_token(&reference, environment));
+        let token = credentials.security_token.map_or(Ok(None), |reference| reference.read_optional_key(environment));
         let token = token.map_err(|mistake| report.mistake_at("security_token", mistake)).ok();
         Some(Key { id: id?, secret: secret?, token: token? })
     })
@@ -193,27 +192,14 @@ fn read_key(credentials: Option<Credentials>, environment: &Environment, report:
 fn default_key(environment: &Environment) -> Result<Key, String> {
     let read = |names| {
         let reference = SecretRef::FirstEnv(names);
-        let secret = reference.read(environment).and_then(|secret| sendable(secret, &reference));
+        let secret = reference.read_key(environment);
         secret.map_err(|mistake| format!("no `credentials`, and {mistake}; set it, or name others under `credentials`"))
     };
     Ok(Key {
         id: read(&["ALIBABA_CLOUD_ACCESS_KEY_ID"])?,
         secret: read(&["ALIBABA_CLOUD_ACCESS_KEY_SECRET"])?,
-        token: read_token(&SecretRef::FirstEnv(&["ALIBABA_CLOUD_SECURITY_TOKEN"]), environment)?,
+        token: SecretRef::FirstEnv(&["ALIBABA_CLOUD_SECURITY_TOKEN"]).read_optional_key(environment)?,
     })
-}
-
-fn read_token(reference: &SecretRef, environment: &Environment) -> Result<Option<SecretString>, String> {
-    reference.read_optional(environment)?.map(|secret| sendable(secret, reference)).transpose()
-}
-
-/// A secret that fits into a header.
-fn sendable(secret: SecretString, reference: &SecretRef) -> Result<SecretString, String> {
-    if secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(secret)
-    } else {
-        Err(format!("{reference} has a blank or another character that no key has; expected the key alone"))
-    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// No error of the vendor is longer than this, in bytes; what is longer comes from somebody else.
 const MAX_FAULT: usize = 64 * 1024;
-/// A pause longer than this is not taken over from an answer.
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// What an error's body says, whatever its form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +46,7 @@ fn throttled(answer: &Answer, fault: &Fault) -> Option<Error> {
         || contains(&fault.code, "throttling")
         || contains(&fault.message, "flow control");
     is_throttle.then(|| {
-        let pause = asked_for.or_else(|| window_left(answer)).map(|pause| pause.min(LONGEST_PAUSE));
+        let pause = asked_for.or_else(|| window_left(answer));
         Error::new(Reason::Throttled, "the account's quota is used up").with_retry_after(pause)
     })
 }
@@ -69,12 +67,15 @@ fn refused(status: StatusCode, fault: &Fault) -> Option<Error> {
     let code = fault.code.as_str();
     let stopped = |message: &str| Some(Error::new(Reason::Denied, message).stopping_account());
     match code {
-        "SignatureDoesNotMatch" | "IncompleteSignature" | "InvalidSignatureMethod" => {
-            return stopped("the signature does not fit; check the access key secret");
-        }
         "MissingSecurityToken" => return stopped("these are temporary credentials: name their security token too"),
         "InvalidSecurityToken.MismatchWithAccessKey" | "InvalidSecurityToken.Malformed" => {
             return stopped("the security token does not belong to the access key");
+        }
+        _ if ["SignatureDoesNotMatch", "IncompleteSignature", "InvalidSignature"]
+            .iter()
+            .any(|it| code.starts_with(it)) =>
+        {
+            return stopped("the signature does not fit; check the access key secret");
         }
         _ if code.starts_with("InvalidAccessKeyId") => return stopped("the access key does not exist or is disabled"),
         _ => {}
@@ -232,6 +233,8 @@ mod tests {
             (400, "SignatureDoesNotMatch", "", Denied, Retry::Never, STOPS),
             (403, "SignatureDoesNotMatch", "", Denied, Retry::Never, STOPS),
             (400, "IncompleteSignature", "", Denied, Retry::Never, STOPS),
+            (400, "InvalidSignatureMethod", "", Denied, Retry::Never, STOPS),
+            (400, "SignatureDoesNotMatch.Odd", "", Denied, Retry::Never, STOPS),
             (400, "MissingSecurityToken", "", Denied, Retry::Never, STOPS),
             (400, "InvalidSecurityToken.Malformed", "", Denied, Retry::Never, STOPS),
             (401, "Odd", "", Denied, Retry::Never, STOPS),
@@ -308,13 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_read_and_bounded() {
+    fn pauses_are_read() {
         let pause = |headers: &[(&'static str, &str)]| {
             classify(&answer(400, r#"{"Code": "Throttling.User"}"#, headers), "DescribeTaskInfo").retry_after()
         };
         assert_eq!(pause(&[]), None);
         assert_eq!(pause(&[("x-acs-retry-after", "soon")]), None);
-        assert_eq!(pause(&[("x-acs-retry-after", "18446744073709551615")]), Some(LONGEST_PAUSE));
+        assert_eq!(pause(&[("x-acs-retry-after", "18446744073709551615")]), Some(Duration::from_millis(u64::MAX)));
         let older = [("x-ratelimit-user", "Remain:0,TimeLeft:700"), ("x-ratelimit-user-api", "Remain:0, TimeLeft:900")];
         assert_eq!(pause(&older), Some(Duration::from_millis(900)));
     }

@@ -77,16 +77,17 @@ fn count(rows: &[Row]) -> [u64; 4] {
 fn facts(info: &TaskInfo) -> Facts {
     let target = info.target.as_ref().map(|target| target.id.text()).unwrap_or_default();
     Facts {
-        job_id: "".into(),
         task_name: target.into(),
         task_type: info.task_type.text().into(),
         cluster_id: info.cluster_id.text().into(),
+        ..Facts::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(body: &str) -> Reading {
         reading(&serde_json::from_str(body).unwrap()).unwrap()
@@ -177,6 +178,24 @@ mod tests {
             let task = read(&format!(r#"{{"state": "success", "created": {odd}, "updated": {odd}}}"#)).task;
             assert_eq!((task.created, task.finished), (None, None), "{odd}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn no_time_is_a_reason_to_stop(created in times(), updated in times()) {
+            let body = serde_json::json!({"state": "success", "created": created, "updated": updated}).to_string();
+            let seconds = read(&body).task.run_seconds();
+            prop_assert!(seconds.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0));
+        }
+    }
+
+    /// Any text, and any instant there is.
+    fn times() -> impl Strategy<Value = String> {
+        let seconds = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+        let instants = seconds.prop_map(|second| Timestamp::from_second(second).unwrap().to_string());
+        let ends = [Timestamp::MIN, Timestamp::MAX].map(|end| Just(end.to_string()));
+        let [first, last] = ends;
+        prop_oneof![any::<String>(), instants, first, last]
     }
 
     #[test]

@@ -4,12 +4,11 @@
 //! Facts: <https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature>
 
 use crate::cloud::digest::{hmac_sha256, sha256_hex};
+use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
-use crate::cloud::{Error, Stamp};
-use crate::model::Reason;
+use crate::cloud::{Error, Stamp, percent};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use http::{Method, Request};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 
@@ -17,9 +16,6 @@ use std::collections::BTreeMap;
 pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 /// The version of the container service's API. Another version has actions of the same names.
 pub const VERSION: &str = "2015-12-15";
-
-/// Everything but the characters RFC 3986 calls unreserved.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The credentials of an account.
 #[derive(Clone, Debug)]
@@ -43,6 +39,17 @@ pub(super) struct Question<'a> {
     pub(super) query: &'a [(&'a str, &'a str)],
 }
 
+impl Key {
+    /// Everything of it that nobody may see.
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        [Some(&self.id), Some(&self.secret), self.token.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(ExposeSecret::expose_secret)
+            .collect()
+    }
+}
+
 impl Question<'_> {
     /// The signed request.
     ///
@@ -63,7 +70,7 @@ impl Question<'_> {
         for (name, value) in fields.iter().filter(|(name, _)| *name != "host") {
             request = request.header(name, secret_value(value)?);
         }
-        request.body(Bytes::new()).map_err(|error| unsendable().with_source(error))
+        request.body(Bytes::new()).map_err(unsendable)
     }
 
     /// The headers the documentation asks to sign. Not `accept` and `user-agent`: proxies may rewrite them.
@@ -84,14 +91,9 @@ impl Question<'_> {
     }
 }
 
-/// Percent-encodes everything but unreserved characters.
-pub fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
-}
-
 /// A path of these segments, each encoded once: `/` within a segment becomes `%2F`.
 pub fn canonical_path(segments: &[&str]) -> String {
-    let segments: Vec<String> = segments.iter().map(|segment| encode(segment)).collect();
+    let segments: Vec<String> = segments.iter().map(|segment| percent::encode(segment)).collect();
     format!("/{}", segments.join("/"))
 }
 
@@ -100,9 +102,7 @@ pub fn canonical_query<Text: AsRef<str>>(parameters: &[(Text, Text)]) -> String 
     let mut parameters: Vec<(&str, &str)> =
         parameters.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
     parameters.sort_unstable();
-    let pairs: Vec<String> =
-        parameters.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-    pairs.join("&")
+    percent::pairs(parameters)
 }
 
 /// Header fields as they are signed: names in lower case and in order, values trimmed, several values of one name
@@ -160,16 +160,6 @@ pub fn authorization(
 
 fn signed_headers(fields: &BTreeMap<String, String>) -> String {
     fields.keys().map(String::as_str).collect::<Vec<_>>().join(";")
-}
-
-fn secret_value(text: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::try_from(text).map_err(|error| unsendable().with_source(error))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn unsendable() -> Error {
-    Error::new(Reason::Rejected, "the request cannot be put on the wire")
 }
 
 #[cfg(test)]
@@ -271,15 +261,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn encoding_is_undone_by_decoding_and_leaves_nothing_reserved(text in any::<String>()) {
-            let encoded = encode(&text);
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~%".contains(&byte);
-            prop_assert!(encoded.bytes().all(plain), "{encoded}");
-            let decoded = percent_encoding::percent_decode_str(&encoded).decode_utf8().unwrap();
-            prop_assert_eq!(decoded, text);
-        }
-
         #[test]
         fn a_query_says_the_same_in_any_order(
             parameters in prop::collection::vec((any::<String>(), any::<String>()), 0..8).prop_shuffle()

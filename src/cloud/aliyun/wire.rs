@@ -4,11 +4,8 @@
 //! are nobody's business. A wrong shape is an error that names the field.
 //! Facts: DescribeTaskInfo, DescribeClusterTasks and DescribeClustersV1 of the API CS 2015-12-15 and its SDKs.
 
-use crate::cloud::{Answer, Error};
-use crate::model::Reason;
 use serde::Deserialize;
-use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
-use serde_json::error::Category;
+use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 
 /// The answer of DescribeTaskInfo.
@@ -138,75 +135,28 @@ impl Visitor<'_> for ScalarVisitor {
     }
 }
 
-/// Reads a good answer's document.
-///
-/// # Errors
-/// [`Reason::Decode`] with the field at fault. The JSON library's own words are left out: they quote the document.
-pub(super) fn read<Document: DeserializeOwned>(answer: &Answer) -> Result<Document, Error> {
-    let mut json = serde_json::Deserializer::from_slice(&answer.body);
-    let read = serde_path_to_error::deserialize(&mut json);
-    let document = read.map_err(|error| {
-        let path = error.path().to_string();
-        unreadable(answer, &path, error.inner())
-    })?;
-    json.end().map_err(|error| unreadable(answer, ".", &error))?;
-    Ok(document)
-}
-
-fn unreadable(answer: &Answer, path: &str, error: &serde_json::Error) -> Error {
-    let first = answer.body.iter().find(|byte| !byte.is_ascii_whitespace());
-    let what = match (error.classify(), first) {
-        (_, None) => "it is empty",
-        (_, Some(b'<')) => "it is markup, not JSON: something else answers in the cloud's place",
-        (Category::Eof, _) => "it is cut off",
-        (Category::Data, _) => "it has another type than documented",
-        (Category::Syntax | Category::Io, _) => "it is not JSON",
-    };
-    let place = if path == "." { String::new() } else { format!(" at `{path}`") };
-    let (line, column) = (error.line(), error.column());
-    Error::new(Reason::Decode, format!("the answer cannot be read{place} (line {line}, column {column}): {what}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-
-    fn task(body: &str) -> Result<TaskInfo, Error> {
-        read(&Answer {
-            status: http::StatusCode::OK,
-            headers: http::HeaderMap::new(),
-            body: Bytes::from(body.to_owned()),
-        })
-    }
+    use crate::cloud::json;
 
     #[test]
     fn every_field_may_be_missing_null_or_a_number() {
+        let task = |body: &str| json::read::<TaskInfo>(body.as_bytes(), "").unwrap();
         let read = task(r#"{"state": 7, "created": null, "task_result": null, "target": null, "new": [{"deep": {}}]}"#);
-        let read = read.unwrap();
         assert_eq!((read.state.text(), read.created.get(), read.updated.text()), ("7", None, ""));
-        assert!(task("{}").unwrap().state.get().is_none());
+        assert!(task("{}").state.get().is_none());
     }
 
     #[test]
-    fn a_wrong_shape_is_an_error_that_names_the_field_and_quotes_nothing() {
-        let cases = [
-            (r#"{"task_result": [{"status": "success"}, {"status": {"hunter2": 1}}]}"#, "task_result[1].status"),
-            (r#"{"task_result": "hunter2"}"#, "`task_result`"),
-            (r#"{"state": ["hunter2"]}"#, "`state`"),
-            (r#"["hunter2"#, "cut off"),
-            ("\"hunter2\"", "another type"),
-            ("<html>hunter2</html>", "markup"),
-            ("{} hunter2", "not JSON"),
-            ("hunter2", "not JSON"),
-            (r#"{"state": "hunter2"#, "cut off"),
-            (" ", "empty"),
-        ];
-        for (body, expected) in cases {
-            let error = task(body).unwrap_err();
-            let text = crate::cloud::chain(&error);
-            assert_eq!(error.reason(), Reason::Decode);
-            assert!(text.contains(expected) && !text.contains("hunter2"), "{body}: {text}");
+    fn a_wrong_shape_is_an_error_that_names_the_field() {
+        for (body, expected) in [
+            (r#"{"task_result": [{"status": "success"}, {"status": {"a": 1}}]}"#, "`task_result[1].status`"),
+            (r#"{"task_result": "a"}"#, "`task_result`"),
+            (r#"{"state": ["a"]}"#, "`state`"),
+        ] {
+            let error = json::read::<TaskInfo>(body.as_bytes(), "").unwrap_err().to_string();
+            assert!(error.contains(expected), "{body}: {error}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! How an account shows who it is: with a signature, with a token that was given, or with tokens it has made.
 
-use super::api::{Proof, Site, User, secret_value};
+use super::api::{Proof, Site, User};
 use super::error::Shown;
 use super::project::Project;
 use super::sign::AccessKey;
 use super::token::{Token, Tokens};
+use crate::cloud::header::secret_value;
 use crate::cloud::{Client, Error};
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};

@@ -6,8 +6,9 @@
 use super::error::{Shown, classify, in_disguise};
 use super::sign::{self, AccessKey, Signable};
 use super::wire::{self, IssuedToken, Job, Projects};
+use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
-use crate::cloud::{Answer, Call, Error, Stamp};
+use crate::cloud::{Answer, Call, Error, Stamp, json};
 use crate::model::Reason;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -91,6 +92,10 @@ impl<const AUTOPILOT: bool> Call for ShowJob<'_, AUTOPILOT> {
         get.proven(self.proof, stamp)
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        self.proof.secrets()
+    }
+
     fn reply(&self, answer: &Answer) -> Result<Job, Error> {
         let no_job = || Error::new(Reason::Decode, "the answer is no job: it has no status.phase");
         document(answer, self.proof.shown(), |body| {
@@ -110,8 +115,12 @@ impl Call for ListProjects<'_> {
         get.proven(self.proof, stamp)
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        self.proof.secrets()
+    }
+
     fn reply(&self, answer: &Answer) -> Result<Projects, Error> {
-        document(answer, self.proof.shown(), wire::read)
+        document(answer, self.proof.shown(), |body| json::read(body, ""))
     }
 }
 
@@ -136,9 +145,13 @@ impl Call for CreateToken<'_> {
             .map_err(unsendable)
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        vec![self.user.password.expose_secret()]
+    }
+
     fn reply(&self, answer: &Answer) -> Result<Issued, Error> {
         let shown = if self.ahead { Shown::PasswordAhead } else { Shown::Password };
-        let facts = document(answer, shown, wire::read)?;
+        let facts = document(answer, shown, |body| json::read(body, ""))?;
         let header = answer.headers.get("x-subject-token");
         let mut value =
             header.cloned().ok_or_else(|| Error::new(Reason::Decode, "the answer has no X-Subject-Token"))?;
@@ -148,6 +161,16 @@ impl Call for CreateToken<'_> {
 }
 
 impl Proof {
+    fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Key(key) => {
+                let token = key.security_token.as_ref().map(ExposeSecret::expose_secret);
+                [Some(&*key.id), Some(key.secret.expose_secret()), token].into_iter().flatten().collect()
+            }
+            Self::Token(token, _) => token.to_str().into_iter().collect(),
+        }
+    }
+
     const fn shown(&self) -> Shown {
         match self {
             Self::Key(_) => Shown::Key,
@@ -205,20 +228,10 @@ fn document<T>(answer: &Answer, shown: Shown, read: impl FnOnce(&[u8]) -> Result
     read(&answer.body).map_err(|error| in_disguise(answer, shown).unwrap_or(error))
 }
 
-/// A header nobody logs.
-pub(super) fn secret_value(text: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::try_from(text).map_err(|error| unsendable(error.into()))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn unsendable(error: http::Error) -> Error {
-    Error::new(Reason::Rejected, "the request cannot be built").with_source(error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::echo::tests::no_error_repeats_a_secret as check;
     use http::{HeaderMap, StatusCode};
 
     fn site() -> Site {
@@ -246,6 +259,21 @@ mod tests {
 
     fn header<'a>(request: &'a Request<Bytes>, name: &str) -> &'a str {
         request.headers().get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    #[test]
+    fn no_error_repeats_a_secret() {
+        let site = &site();
+        let codes =
+            ["APIGW.0301", "APIGW.0303", "APIGW.0201", "CCE.01400001", "CCE.01403001", "IAM.0007", "APIGW.0308"];
+        for proof in
+            [key(Some("STEXAMPLE/token+value==")), Proof::Token(secret_value("MIIToken/+==").unwrap(), Shown::Token)]
+        {
+            check(&ShowJob::<false> { site, project_id: "p", job_id: "j", proof: &proof }, &codes);
+            check(&ListProjects { site, proof: &proof }, &codes);
+        }
+        let user = User { name: "exporter".into(), password: "a \"hunter\" / 2".into(), domain: "company".into() };
+        check(&CreateToken { site, user: &user, project_id: None, ahead: false }, &codes);
     }
 
     #[test]
@@ -300,9 +328,10 @@ mod tests {
             call.reply(&answer).map(|_| ()).map_err(|error| (error.reason(), error.code().to_owned()))
         };
         let decode = || Err((Reason::Decode, "decode".to_owned()));
-        assert_eq!(reply(r#"{"metadata":{"uid":"j"}}"#), decode());
         assert_eq!(reply(r#"{"status":{"phase":"Running"}}"#), Ok(()));
-        for body in ["", "{}", "[]", "null", "<html></html>", r#"{"status":{"phase":"Run"#, r#"{"items":[]}"#] {
+        let nameless = r#"{"metadata":{"uid":"j"}}"#;
+        for body in ["", "{}", "[]", "null", "<html></html>", r#"{"status":{"phase":"Run"#, r#"{"items":[]}"#, nameless]
+        {
             assert_eq!(reply(body), decode(), "{body}");
         }
         let error = r#"{"kind":"Status","metadata":{},"status":"Failure","code":404,"errorCode":"CCE.01404001"}"#;

@@ -297,7 +297,12 @@ mod tests {
             ]
         );
         let split = read(json!({"token": {"env": "SPLIT"}}));
-        assert_eq!(split, ["credentials.token: what is kept there holds characters that no token has"]);
+        assert_eq!(
+            split,
+            [
+                "credentials.token: the environment variable SPLIT has a blank or another character that no key has; expected the key alone"
+            ]
+        );
         let (_, without) = check(with("credentials", Value::Null), Some(environment()));
         assert!(without[0].starts_with("no `credentials`, and the environment variables HUAWEICLOUD_SDK_AK and"));
     }

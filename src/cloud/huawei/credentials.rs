@@ -5,7 +5,7 @@ use super::api::User;
 use super::sign::AccessKey;
 use crate::cloud::settings::{Environment, Report, SecretRef, TextOrRef};
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 const SETS: &str =
@@ -90,13 +90,10 @@ impl References {
     fn read(&self, environment: &Environment, report: &mut Report) -> Option<Credentials> {
         match self {
             Self::Key { access_key, secret_key, security_token } => {
-                let id = for_header("access_key", access_key.read(environment), report);
+                let id = found("access_key", access_key.read_key(environment), report);
                 let secret = found("secret_key", secret_key.read(environment), report);
-                let token = security_token.as_ref().and_then(|token| token.read_optional(environment).transpose());
-                let security_token = match token {
-                    Some(read) => Some(for_header("security_token", read, report)?),
-                    None => None,
-                };
+                let token = security_token.as_ref().map_or(Ok(None), |token| token.read_optional_key(environment));
+                let security_token = found("security_token", token, report)?;
                 let id = id?.expose_secret().to_owned();
                 Some(Credentials::Key(AccessKey { id, secret: secret?, security_token }))
             }
@@ -106,19 +103,18 @@ impl References {
                 let domain = found("domain", text(domain, environment), report);
                 Some(Credentials::User(User { name: name?, password: password?, domain: domain? }))
             }
-            Self::Token(token) => for_header("token", token.read(environment), report).map(Credentials::Token),
+            Self::Token(token) => found("token", token.read_key(environment), report).map(Credentials::Token),
         }
     }
 }
 
 /// The key of the environment variables that the vendor's SDKs read; the report is at the account.
 fn key_of_the_sdks(environment: &Environment, report: &mut Report) -> Option<Credentials> {
-    let read = |name: &'static [&'static str]| SecretRef::FirstEnv(name).read_optional(environment).ok().flatten();
+    let read = |name: &'static [&'static str]| SecretRef::FirstEnv(name).read_optional_key(environment);
     let id = read(&["HUAWEICLOUD_SDK_AK"]);
     let secret = read(&["HUAWEICLOUD_SDK_SK"]);
     let security_token = read(&["HUAWEICLOUD_SDK_SECURITY_TOKEN"]);
-    let sane = [id.as_ref(), security_token.as_ref()].into_iter().flatten().all(fits_header);
-    let (Some(id), Some(secret), true) = (id, secret, sane) else {
+    let (Ok(Some(id)), Ok(Some(secret)), Ok(security_token)) = (id, secret, security_token) else {
         report.mistake(
             "no `credentials`, and the environment variables HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK hold no access \
              key; set them, or give `credentials: {access_key: {env: NAME}, secret_key: {file: PATH}}`",
@@ -131,19 +127,6 @@ fn key_of_the_sdks(environment: &Environment, report: &mut Report) -> Option<Cre
 /// A value that was read; what kept it from being read is a mistake at its key.
 fn found<T>(key: &str, read: Result<T, String>, report: &mut Report) -> Option<T> {
     read.map_err(|message| report.mistake_at(key, message)).ok()
-}
-
-/// As [`found`], for what is sent in a header.
-fn for_header(key: &str, read: Result<SecretString, String>, report: &mut Report) -> Option<SecretString> {
-    let sane = |secret| {
-        let wrong = || format!("what is kept there holds characters that no {key} has");
-        if fits_header(&secret) { Ok(secret) } else { Err(wrong()) }
-    };
-    found(key, read.and_then(sane), report)
-}
-
-fn fits_header(secret: &SecretString) -> bool {
-    secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn text(value: &TextOrRef, environment: &Environment) -> Result<String, String> {

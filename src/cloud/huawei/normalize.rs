@@ -92,11 +92,12 @@ fn is_unknown_word(word: &str) -> bool {
 
 fn facts(job: &Job) -> Facts {
     let Some(spec) = &job.spec else { return Facts::default() };
+    let text = |field: Option<&str>| field.unwrap_or_default().into();
     Facts {
-        job_id: Box::default(),
-        task_name: spec.resource_name.clone().unwrap_or_default(),
-        task_type: spec.r#type.clone().unwrap_or_default(),
-        cluster_id: spec.cluster_uid.clone().unwrap_or_default(),
+        task_name: text(spec.resource_name.as_deref()),
+        task_type: text(spec.r#type.as_deref()),
+        cluster_id: text(spec.cluster_uid.as_deref()),
+        ..Facts::default()
     }
 }
 
@@ -114,6 +115,7 @@ fn instant(job: &Job, field: impl FnOnce(&Metadata) -> Option<&str>) -> Option<T
 mod tests {
     use super::*;
     use crate::cloud::huawei::wire::read_job;
+    use proptest::prelude::*;
     use std::path::Path;
 
     fn read(text: &str) -> Reading {
@@ -186,6 +188,29 @@ mod tests {
         assert_eq!(task.run_seconds(), Some(443.512_045));
         assert_eq!(&*task.facts.task_name, "nodepool-1");
         assert_eq!(*task.instances.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [0, 0, 1, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_time_is_a_reason_to_stop(created in times(), updated in times()) {
+            let job = |below: &[serde_json::Value]| serde_json::json!({
+                "metadata": {"creationTimestamp": created, "updateTimestamp": updated},
+                "status": {"phase": "Success"}, "spec": {"subJobs": below},
+            });
+            let task = read(&job(&[job(&[])]).to_string()).task;
+            let seconds = task.run_seconds();
+            prop_assert!(seconds.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0));
+            prop_assert!(task.run.is_some_and(|run| run.sum().is_finite()));
+        }
+    }
+
+    /// Any text, and any instant there is, in both of the forms that are read.
+    fn times() -> impl Strategy<Value = String> {
+        let seconds = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+        let instant = |second| Timestamp::from_second(second).unwrap();
+        let go = seconds.clone().prop_map(move |second| instant(second).strftime("%F %T.5 +0000 UTC").to_string());
+        let [first, last] = [Timestamp::MIN, Timestamp::MAX].map(|end| Just(end.to_string()));
+        prop_oneof![any::<String>(), go, seconds.prop_map(move |second| instant(second).to_string()), first, last]
     }
 
     #[test]

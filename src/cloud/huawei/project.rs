@@ -62,11 +62,13 @@ fn only(found: &Projects, region: &str) -> Result<Arc<str>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::huawei::wire::read;
+    use crate::cloud::json;
 
     #[test]
     fn one_project_is_the_project_and_any_other_number_is_an_error() {
-        let look = |body: &str| only(&read(body.as_bytes()).unwrap(), "cn-north-4").map_err(|error| error.to_string());
+        let look = |body: &str| {
+            only(&json::read(body.as_bytes(), "").unwrap(), "cn-north-4").map_err(|error| error.to_string())
+        };
         assert_eq!(look(r#"{"projects":[{"id":"0123abc","name":"cn-north-4"}],"links":{}}"#), Ok("0123abc".into()));
         assert_eq!(
             look(r#"{"projects":[]}"#),

@@ -4,15 +4,13 @@
 //! the vendor, checked against the signers of its Python and Go SDKs.
 
 use crate::cloud::digest::{hmac_sha256, sha256_hex};
+use crate::cloud::percent;
 use jiff::Timestamp;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 /// The name of the algorithm.
 pub const ALGORITHM: &str = "SDK-HMAC-SHA256";
-
-/// Unreserved characters of RFC 3986 stay as they are.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// An access key, permanent or temporary.
 #[derive(Clone, Debug)]
@@ -49,8 +47,7 @@ pub fn date(at: Timestamp) -> String {
 pub fn canonical_query(parameters: &[(&str, &str)]) -> String {
     let mut sorted = parameters.to_vec();
     sorted.sort_unstable();
-    let pairs: Vec<String> = sorted.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
-    pairs.join("&")
+    percent::pairs(sorted)
 }
 
 /// The names of the signed headers, as the signature declares them.
@@ -93,7 +90,7 @@ pub fn authorization(access_key: &str, signed_headers: &str, signature: &str) ->
 /// The path as it is signed. It ends with a slash, which the path that is sent must not: the gateway knows no such API.
 fn canonical_path(path: &str) -> String {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
-    let encoded: Vec<String> = decoded.split('/').map(encode).collect();
+    let encoded: Vec<String> = decoded.split('/').map(percent::encode).collect();
     let mut path = encoded.join("/");
     if !path.ends_with('/') {
         path.push('/');
@@ -105,10 +102,6 @@ fn sorted<'a>(headers: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut headers = headers.to_vec();
     headers.sort_unstable();
     headers
-}
-
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 #[cfg(test)]

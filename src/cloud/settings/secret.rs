@@ -1,7 +1,7 @@
 //! References to secrets: where a secret is, never the secret. The value is read when an account is set up.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -69,17 +69,33 @@ impl SecretRef {
         }
     }
 
-    /// Reads a secret that may be missing altogether; only a variable can be.
+    /// Reads a secret that becomes part of a header: one without blanks and other characters that no key has.
     ///
     /// # Errors
-    /// As [`read`](Self::read), but a variable that is not set is no error.
-    pub fn read_optional(&self, environment: &Environment) -> Result<Option<SecretString>, String> {
-        let unset = match self {
+    /// As [`read`](Self::read), and for a secret that does not fit.
+    pub fn read_key(&self, environment: &Environment) -> Result<SecretString, String> {
+        let secret = self.read(environment)?;
+        if secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(secret)
+        } else {
+            Err(format!("{self} has a blank or another character that no key has; expected the key alone"))
+        }
+    }
+
+    /// As [`read_key`](Self::read_key), for one that may be missing altogether; only a variable can be.
+    ///
+    /// # Errors
+    /// As [`read_key`](Self::read_key), but a variable that is not set is no error.
+    pub fn read_optional_key(&self, environment: &Environment) -> Result<Option<SecretString>, String> {
+        if self.is_unset(environment) { Ok(None) } else { self.read_key(environment).map(Some) }
+    }
+
+    fn is_unset(&self, environment: &Environment) -> bool {
+        match self {
             Self::Env(name) => environment.get(name).is_none(),
             Self::FirstEnv(names) => names.iter().all(|name| environment.get(name).is_none()),
             Self::File(_) => false,
-        };
-        if unset { Ok(None) } else { self.read(environment).map(Some) }
+        }
     }
 }
 

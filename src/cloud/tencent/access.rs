@@ -1,12 +1,11 @@
 //! How one account is asked: its address, its region, its keys and the dialect it speaks. Makes signed requests; sends none.
 
-use super::error::unbuildable;
 use super::legacy::{self, SignatureMethod};
 use super::sign::{self, Scope, Signed};
+use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
 use crate::cloud::{Error, Stamp};
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -26,6 +25,14 @@ pub(super) struct Keys {
     pub(super) secret_key: SecretString,
     /// Only with temporary keys.
     pub(super) token: Option<SecretString>,
+}
+
+impl Keys {
+    /// Everything of them that nobody may see.
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        let keys = [Some(&self.secret_id), Some(&self.secret_key), self.token.as_ref()];
+        keys.into_iter().flatten().map(ExposeSecret::expose_secret).collect()
+    }
 }
 
 /// Which of the vendor's two ways of asking.
@@ -54,7 +61,7 @@ impl Access {
         parameters: &impl Serialize,
         stamp: &Stamp,
     ) -> Result<http::Request<Bytes>, Error> {
-        let parameters = serde_json::to_value(parameters).map_err(unbuildable)?;
+        let parameters = serde_json::to_value(parameters).map_err(unsendable)?;
         match self.dialect {
             Dialect::Current => self.current(action, &parameters, stamp),
             Dialect::Legacy(method) => legacy::request(self, method, action, &parameters, stamp),
@@ -74,7 +81,7 @@ impl Access {
         let authorization = sign::authorization(secret_id.expose_secret(), secret_key.expose_secret(), &scope, &signed);
         let mut request = http::Request::post(self.endpoint.url("/"))
             .header(CONTENT_TYPE, JSON)
-            .header(AUTHORIZATION, secret_header(&authorization)?)
+            .header(AUTHORIZATION, secret_value(&authorization)?)
             .header("x-tc-action", action)
             .header("x-tc-version", VERSION)
             .header("x-tc-region", &*self.region)
@@ -82,23 +89,18 @@ impl Access {
             // The language of messages.
             .header("x-tc-language", "en-US");
         if let Some(token) = token {
-            request = request.header("x-tc-token", secret_header(token.expose_secret())?);
+            request = request.header("x-tc-token", secret_value(token.expose_secret())?);
         }
-        request.body(Bytes::from(body)).map_err(unbuildable)
+        request.body(Bytes::from(body)).map_err(unsendable)
     }
-}
-
-fn secret_header(text: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(text).map_err(unbuildable)?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cloud::Call;
-    use crate::cloud::tencent::api::{DescribeTask, Page};
+    use crate::cloud::echo::tests::no_error_repeats_a_secret as check;
+    use crate::cloud::tencent::api::{DescribeJob, DescribeTask, Page};
     use crate::cloud::tencent::id::TaskId;
     use jiff::Timestamp;
 
@@ -158,6 +160,17 @@ mod tests {
             "{body}"
         );
         assert!(body.contains("&Signature="), "{body}");
+    }
+
+    #[test]
+    fn no_error_repeats_a_secret() {
+        let codes =
+            ["AuthFailure.SignatureFailure", "UnauthorizedOperation", "InvalidParameter", "InternalError", "4000"];
+        for dialect in [Dialect::Current, Dialect::Legacy(SignatureMethod::HmacSha1)] {
+            let access = &access(dialect, Some("TOKEN/EXAMPLE+="));
+            check(&DescribeTask { access, id: &TaskId::parse("job-97zcl3wt/A").unwrap(), page: None }, &codes);
+            check(&DescribeJob { access, job: "job-97zcl3wt" }, &codes);
+        }
     }
 
     #[test]

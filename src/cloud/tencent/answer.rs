@@ -2,15 +2,13 @@
 
 use super::error;
 use super::wire::{Envelope, Outcome};
-use crate::cloud::{Answer, Error};
+use crate::cloud::{Answer, Error, json};
 use crate::model::Reason;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
 
 /// What a good answer says. Good or bad is told by the body, never by the status alone.
 pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
-    let envelope = parse::<Envelope<'_>>(&answer.body, "");
+    let envelope = json::read::<Envelope<'_>>(&answer.body, "");
     if let Some(error) = envelope.as_ref().ok().and_then(Envelope::failure) {
         return Err(error);
     }
@@ -19,7 +17,7 @@ pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
     }
     let envelope = envelope?;
     let (content, place) = envelope.content(&answer.body)?;
-    parse(content, place)
+    json::read(content, place)
 }
 
 impl Envelope<'_> {
@@ -44,32 +42,6 @@ impl Envelope<'_> {
             (None, None, _) => Err(Error::new(Reason::Decode, "the answer has neither a `Response` nor a `code`")),
         }
     }
-}
-
-/// `place`: what `text` is called, for the error.
-fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], place: &str) -> Result<T, Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let parsed: Result<T, _> = serde_path_to_error::deserialize(&mut deserializer);
-    let value = parsed.map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { "" } else { path.as_str() };
-        let dot = if place.is_empty() || path.is_empty() { "" } else { "." };
-        unreadable(error.inner(), &format!("{place}{dot}{path}"))
-    })?;
-    deserializer.end().map_err(|error| unreadable(&error, place))?;
-    Ok(value)
-}
-
-fn unreadable(error: &serde_json::Error, path: &str) -> Error {
-    let message = match error.classify() {
-        Category::Eof => "the answer is cut off".to_owned(),
-        Category::Syntax | Category::Io => {
-            "the answer is no JSON; does something else answer in the API's place?".to_owned()
-        }
-        Category::Data if path.is_empty() => format!("the answer cannot be read: {error}"),
-        Category::Data => format!("the answer cannot be read at {path}: {error}"),
-    };
-    Error::new(Reason::Decode, message)
 }
 
 #[cfg(test)]
@@ -130,26 +102,29 @@ mod tests {
     #[test]
     fn an_unreadable_answer_says_where() {
         for (body, expected) in [
-            ("", "the answer is cut off"),
-            (r#"{"Response": {"TaskState": "RUN"#, "the answer is cut off"),
-            ("<html></html>", "the answer is no JSON"),
-            (r#"{"Response": {}} trailing"#, "the answer is no JSON"),
-            (r#"{"Response": []}"#, "the answer cannot be read at Response"),
-            (r#"{"Response": "nothing"}"#, "the answer cannot be read at Response: invalid type"),
-            (r#"{"Response": {"RequestId": "r"}}"#, "the answer cannot be read at Response: missing field `TaskState`"),
+            ("", "it is empty"),
+            (r#"{"Response": {"TaskState": "RUN"#, "it is cut off"),
+            ("<html></html>", "it is markup"),
+            (r#"{"Response": {}} trailing"#, "it is not JSON"),
+            (r#"{"Response": []}"#, "at `Response`"),
+            (r#"{"Response": "nothing"}"#, "at `Response`"),
+            (
+                r#"{"Response": {"RequestId": "r"}}"#,
+                "the field `TaskState` is missing at `Response` (line 1, column 18)",
+            ),
             ("{}", "the answer has neither"),
-            (r#"{"code": 0}"#, "the answer cannot be read: missing field `TaskState`"),
+            (r#"{"code": 0}"#, "the field `TaskState` is missing"),
             ("[]", "the answer has neither"),
-            (r#"{"Response": "RUNNING", "code": []}"#, "the answer cannot be read at code"),
+            (r#"{"Response": "RUNNING", "code": []}"#, "at `code`"),
             (
                 r#"{"Response": {"TaskState": "RUNNING", "TaskInstanceTotalCount": 1, "TaskInstanceSet":
                     [{"TaskInstanceIndex": 0, "TaskInstanceState": "RUNNING", "ExitCode": {}}]}}"#,
-                "the answer cannot be read at Response.TaskInstanceSet[0].ExitCode",
+                "at `Response.TaskInstanceSet[0].ExitCode`",
             ),
         ] {
             let error = failure(200, body);
             assert_eq!(error.reason(), Reason::Decode, "{body}");
-            assert!(error.to_string().starts_with(expected), "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
         }
     }
 }

@@ -50,6 +50,10 @@ impl Call for DescribeTask<'_> {
         self.access.request(Self::API, &parameters, stamp)
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        self.access.keys.secrets()
+    }
+
     fn reply(&self, answer: &Answer) -> Result<Self::Reply, Error> {
         answer::read(answer)
     }
@@ -69,6 +73,10 @@ impl Call for DescribeJob<'_> {
 
     fn request(&self, stamp: &Stamp) -> Result<http::Request<Bytes>, Error> {
         self.access.request(Self::API, &serde_json::json!({ "JobId": self.job }), stamp)
+    }
+
+    fn secrets(&self) -> Vec<&str> {
+        self.access.keys.secrets()
     }
 
     fn reply(&self, answer: &Answer) -> Result<Self::Reply, Error> {
@@ -107,6 +115,10 @@ impl Call for DescribeJobs<'_> {
             page: Page,
         }
         self.access.request(Self::API, &Parameters { filters: self.filters, page: self.page }, stamp)
+    }
+
+    fn secrets(&self) -> Vec<&str> {
+        self.access.keys.secrets()
     }
 
     fn reply(&self, answer: &Answer) -> Result<Self::Reply, Error> {

@@ -341,7 +341,7 @@ mod tests {
                 json!({"credentials": {"secret_id": {"env": "NOWHERE"}, "secret_key": {"env": "ODD"}}}),
                 vec![
                     "credentials.secret_id: the environment variable NOWHERE is not set",
-                    "credentials.secret_key: the environment variable ODD holds blanks",
+                    "credentials.secret_key: the environment variable ODD has a blank",
                 ],
             ),
             (json!({"credentials": {}}), vec!["credentials: missing `secret_id`", "credentials: missing `secret_key`"]),

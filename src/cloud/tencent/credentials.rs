@@ -3,7 +3,6 @@
 use super::access::Keys;
 use crate::cloud::settings::{Environment, Report, SecretRef};
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// The keys of an account.
@@ -33,12 +32,13 @@ pub(super) fn check(
         let secret_key = report.required("secret_key", secret_key, "{env: TENCENTCLOUD_SECRET_KEY}");
         let environment = environment?;
         let mut read = |key: &str, reference: Option<SecretRef>| {
-            let secret = read_printable(&reference?, environment);
+            let secret = reference?.read_key(environment);
             secret.map_err(|mistake| report.mistake_at(key, mistake)).ok()
         };
         let (secret_id, secret_key) = (read("secret_id", secret_id), read("secret_key", secret_key));
         // A variable that is not set means that the keys are permanent.
-        let token = read("token", token.filter(|token| is_there(token, environment)));
+        let token = token.map_or(Ok(None), |token| token.read_optional_key(environment));
+        let token = token.map_err(|mistake| report.mistake_at("token", mistake)).ok()?;
         Some(Keys { secret_id: secret_id?, secret_key: secret_key?, token })
     })
 }
@@ -49,32 +49,17 @@ fn keys_of_the_vendors_tools(environment: &Environment, report: &mut Report) -> 
     // Node's SDK, the command line and Terraform each have a name of their own for it.
     const TOKEN: SecretRef =
         SecretRef::FirstEnv(&["TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"]);
-    let mut read = |reference: &SecretRef| {
-        let secret = read_printable(reference, environment);
-        secret.map_err(|mistake| report.mistake(format!("{mistake}; set it, or add `credentials`"))).ok()
-    };
-    let (secret_id, secret_key) = (read(&SECRET_ID), read(&SECRET_KEY));
-    let token = if is_there(&TOKEN, environment) { read(&TOKEN) } else { None };
+    let mut note = |mistake: String| report.mistake(format!("{mistake}; set it, or add `credentials`"));
+    let secret_id = SECRET_ID.read_key(environment).map_err(&mut note).ok();
+    let secret_key = SECRET_KEY.read_key(environment).map_err(&mut note).ok();
+    let token = TOKEN.read_optional_key(environment).map_err(&mut note).ok()?;
     Some(Keys { secret_id: secret_id?, secret_key: secret_key?, token })
-}
-
-fn is_there(reference: &SecretRef, environment: &Environment) -> bool {
-    !matches!(reference.read_optional(environment), Ok(None))
-}
-
-/// A secret that can become part of a header.
-fn read_printable(reference: &SecretRef, environment: &Environment) -> Result<SecretString, String> {
-    let secret = reference.read(environment)?;
-    if secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(secret)
-    } else {
-        Err(format!("{reference} holds blanks or odd characters; expected the key and nothing else"))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret;
 
     /// The keys found and the number of mistakes.
     fn found(credentials: Option<serde_json::Value>, set: &[(&'static str, &'static str)]) -> (Option<Keys>, usize) {

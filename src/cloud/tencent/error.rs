@@ -83,11 +83,6 @@ pub(super) fn of_status(answer: &Answer) -> Error {
         .with_retry_after(retry_after(answer))
 }
 
-/// A request that cannot be put on the wire.
-pub(super) fn unbuildable(source: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Reason::Rejected, "the request cannot be built; is there an odd character in a key?").with_source(source)
-}
-
 fn retry_after(answer: &Answer) -> Option<Duration> {
     answer.header("retry-after")?.trim().parse().map(Duration::from_secs).ok()
 }

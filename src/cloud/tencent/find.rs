@@ -5,7 +5,7 @@
 
 use super::Tencent;
 use super::api::{DescribeJob, DescribeJobs, Filter, MOST_JOBS, Page};
-use super::id::TaskId;
+use super::id::{TaskId, is_job_id, is_task_name};
 use super::normalize::instant;
 use super::state::State;
 use super::wire::JobView;
@@ -127,7 +127,8 @@ impl Discovery {
 impl Tencent {
     async fn tasks_of(&self, job: &str) -> Result<Vec<Box<str>>, Error> {
         let described = self.client.call(&DescribeJob { access: &self.access, job }).await?;
-        Ok(described.task_set.into_iter().map(|task| task.task_name).collect())
+        // What the config would not take as a name is none, and would be kept for every task.
+        Ok(described.task_set.into_iter().map(|task| task.task_name).filter(|name| is_task_name(name)).collect())
     }
 }
 
@@ -145,12 +146,12 @@ impl Conditions {
     }
 }
 
-/// Each job once: a list shifts while it is read.
+/// Each job once, for a list shifts while it is read; and none whose id is no id.
 fn newest_first(jobs: Vec<JobView>) -> Vec<Box<str>> {
     let mut seen = HashSet::new();
     let mut dated: Vec<(Option<Timestamp>, Box<str>)> = jobs
         .into_iter()
-        .filter(|job| seen.insert(job.job_id.clone()))
+        .filter(|job| is_job_id(&job.job_id) && seen.insert(job.job_id.clone()))
         .map(|job| (instant(job.create_time.as_deref()), job.job_id))
         .collect();
     dated.sort_by(|left, right| right.cmp(left));
@@ -203,6 +204,8 @@ mod tests {
         let jobs = vec![
             job("old", "", "RUNNING", "2026-01-01T00:00:00Z"),
             job("new", "", "RUNNING", "2026-01-02T00:00:00Z"),
+            job(&"j".repeat(1 << 20), "", "RUNNING", "2026-01-02T00:00:00Z"),
+            job("job-1/A", "", "RUNNING", "2026-01-02T00:00:00Z"),
             job("old", "", "RUNNING", "2026-01-01T00:00:00Z"),
         ];
         assert_eq!(newest_first(jobs), ["new".into(), "old".into()]);

@@ -28,6 +28,19 @@ impl fmt::Display for TaskId<'_> {
     }
 }
 
+/// Whether a text can be a job's id. The shape is documented by examples only; what matters is that it cannot be taken for
+/// something else.
+pub(super) fn is_job_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(plain)
+}
+
+/// Whether a text can be a task's name.
+pub(super) fn is_task_name(text: &str) -> bool {
+    let odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    !text.is_empty() && text.chars().count() <= LONGEST && !text.contains(odd)
+}
+
 /// A job's id, such as `job-97zcl3wt`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -38,9 +51,7 @@ impl TryFrom<String> for JobId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        // The shape is documented by examples only; what matters is that it cannot be taken for something else.
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if !text.is_empty() && text.len() <= LONGEST && text.bytes().all(plain) {
+        if is_job_id(&text) {
             Ok(Self(text.into()))
         } else {
             Err(format!("{text:?} is no job id; expected one such as job-97zcl3wt"))
@@ -58,8 +69,7 @@ impl TryFrom<String> for TaskName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
-        if !text.is_empty() && text.chars().count() <= LONGEST && !text.contains(odd) {
+        if is_task_name(&text) {
             Ok(Self(text.into()))
         } else {
             Err(format!("{text:?} is no task name; expected one such as A"))

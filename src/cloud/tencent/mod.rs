@@ -21,7 +21,7 @@ mod wire;
 
 pub use config::Section;
 
-use super::{Answer, Client, Cloud, Error, MAX_PAGES};
+use super::{Answer, Client, Cloud, Error, MAX_PAGES, PAGE_CAP_ROWS};
 use crate::model::{Provider, Reading, Reason, Task};
 use access::{Access, Dialect};
 use api::{DescribeTask, MOST_ROWS, Page};
@@ -87,6 +87,10 @@ impl Tencent {
             let whole = holds(page.offset, &answer);
             if whole || answer.rows().is_empty() {
                 return Ok(rows.finish(whole));
+            }
+            // A page may hold more than was asked for.
+            if page.offset >= PAGE_CAP_ROWS {
+                break;
             }
         }
         Ok(rows.finish(false))

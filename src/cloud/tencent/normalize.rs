@@ -110,7 +110,7 @@ pub(super) fn reading(id: &TaskId<'_>, answer: &DescribedTask, rows: RowFacts, p
     let task = Task {
         phase,
         is_final: state.is_some_and(State::is_final),
-        provider_state: answer.task_state.clone(),
+        provider_state: (*answer.task_state).into(),
         facts: Facts { job_id: id.job.into(), task_name: id.task.into(), ..Facts::default() },
         instances: instances(answer),
         instances_expected: answer.task_instance_total_count,
@@ -379,7 +379,29 @@ mod tests {
         })
     }
 
+    /// Any text, and any instant there is.
+    fn times() -> impl Strategy<Value = String> {
+        let seconds = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+        let instants = seconds.prop_map(|second| Timestamp::from_second(second).unwrap().to_string());
+        let [first, last] = [Timestamp::MIN, Timestamp::MAX].map(|end| Just(end.to_string()));
+        prop_oneof![any::<String>(), instants, first, last]
+    }
+
     proptest! {
+        #[test]
+        fn no_time_is_a_reason_to_stop(created in times(), launched in times(), running in times(), ended in times()) {
+            let row = json!({
+                "TaskInstanceIndex": 0, "TaskInstanceState": "FAILED", "CreateTime": created, "LaunchTime": launched,
+                "RunningTime": running, "EndTime": ended,
+            });
+            let task = json!({"TaskState": "FAILED", "CreateTime": created, "EndTime": ended, "TaskInstanceSet": [row]});
+            let task = read_whole(&described(&task)).task;
+            let seconds = task.run_seconds();
+            prop_assert!(seconds.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0));
+            let sums = [task.queue, task.startup, task.run].map(|histogram| histogram.map_or(0.0, |it| it.sum()));
+            prop_assert!(sums.iter().all(|sum| sum.is_finite()));
+        }
+
         #[test]
         fn neither_order_nor_pages_nor_repetition_of_rows_matter(mut rows in any_rows(), cut in 0usize..40) {
             let told = |pages: &[&[TaskInstanceView]]| {

@@ -1,6 +1,6 @@
 //! The gateway before the simulated service: address, signature, clock, nonce and quota, as strict as the vendor's.
 
-use super::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, pairs};
+use super::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
 use crate::cloud::aliyun::sign::{
     ALGORITHM, VERSION, canonical_fields, canonical_query, canonical_request, signature, string_to_sign,
 };
@@ -127,7 +127,7 @@ fn check_signature(request: &Asked, claim: &Claim<'_>) -> Result<(), Refusal> {
     let canonical = canonical_request(
         request.method.as_str(),
         &request.path,
-        &canonical_query(&pairs(&request.query)),
+        &canonical_query(&request.parameters()),
         &canonical_fields(fields),
         &payload,
     );

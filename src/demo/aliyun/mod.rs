@@ -59,7 +59,7 @@ impl Aliyun {
     fn respond(&self, request: &Asked, now: Timestamp) -> Result<Answered, Refusal> {
         let route = Route::of(request)?;
         self.gateway.admit(request, route.action(), now)?;
-        let parameters = parameters(&request.query, route.parameters())?;
+        let parameters = parameters(request, route.parameters())?;
         match route {
             Route::Task(task_id) => self.task(&task_id, now),
             Route::Tasks(cluster_id) => self.tasks(&cluster_id, &Page::of(&parameters)?, now),
@@ -92,8 +92,7 @@ impl Aliyun {
 impl Simulator for Aliyun {
     fn answer(&self, request: &Asked, now: Timestamp) -> Answered {
         let answered = self.respond(request, now).unwrap_or_else(|refusal| refusal.answer(request));
-        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
-        answered.with_header("date", date.unwrap_or_default())
+        answered.dated(now)
     }
 }
 
@@ -163,21 +162,12 @@ fn clusters(region: Option<&str>, page: &Page, now: Timestamp) -> Answered {
 }
 
 /// The parameters of a query; one that the action does not have is refused.
-fn parameters(query: &str, known: &[&str]) -> Result<BTreeMap<String, String>, Refusal> {
-    let parameters: BTreeMap<String, String> = pairs(query).into_iter().collect();
+fn parameters(request: &Asked, known: &[&str]) -> Result<BTreeMap<String, String>, Refusal> {
+    let parameters: BTreeMap<String, String> = request.parameters().into_iter().collect();
     match parameters.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(Refusal::of_service(400, "InvalidParameter", format!("unknown parameter {name}"))),
         None => Ok(parameters),
     }
-}
-
-/// Names and values of a query, decoded.
-fn pairs(query: &str) -> Vec<(String, String)> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(&name.replace('+', " ")), decode(&value.replace('+', " "))))
-        .collect()
 }
 
 fn decode(text: &str) -> String {

@@ -7,6 +7,7 @@ use crate::cloud::aliyun::sign::{authorization, canonical_fields, canonical_quer
 use crate::cloud::digest::sha256_hex;
 use crate::cloud::settings::{Defaults, Environment, Report};
 use crate::cloud::{Account, Error, Shared, chain};
+use crate::demo::http::decode_form;
 use crate::demo::serve;
 use crate::model::{AccountKey, Observe, Phase, Reason};
 use bytes::Bytes;
@@ -70,7 +71,7 @@ impl Draft {
 
     fn sign(self) -> Asked {
         let fields = canonical_fields(self.headers.clone());
-        let query = canonical_query(&pairs(self.query));
+        let query = canonical_query(&decode_form(self.query));
         let canonical = canonical_request(self.method.as_str(), &self.path, &query, &fields, &sha256_hex(b""));
         let authorization = authorization(&self.id.into(), &self.secret.into(), &fields, &string_to_sign(&canonical));
         let mut headers = HeaderMap::new();

@@ -7,7 +7,6 @@ use crate::demo::{Answered, Asked};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use percent_encoding::percent_decode_str;
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -64,6 +63,10 @@ impl Keys {
             ));
         }
         self.failures().remove(declared.access_key);
+        // The one key is no temporary one.
+        if request.headers.contains_key("x-security-token") {
+            return Err(unauthorized("APIGW.0301", "Incorrect IAM authentication information: decrypt token fail"));
+        }
         Ok(())
     }
 
@@ -98,7 +101,7 @@ impl<'a> Declared<'a> {
     }
 
     fn is_right(&self, request: &Asked) -> bool {
-        let parameters = parameters(request);
+        let parameters = request.parameters();
         let query: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         let headers: Vec<(&str, &str)> = self.signed_headers.iter().map(|name| (*name, request.header(name))).collect();
         let signable = Signable {
@@ -128,16 +131,6 @@ fn check_date(request: &Asked, declared: &Declared<'_>, now: Timestamp) -> Resul
         }
         _ => Err(unauthorized("APIGW.0301", "Incorrect IAM authentication information: X-Sdk-Date is not signed")),
     }
-}
-
-/// The parameters of the query, decoded.
-pub(super) fn parameters(request: &Asked) -> Vec<(String, String)> {
-    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let pairs = request.query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), decode(value)))
-        .collect()
 }
 
 pub(super) fn unauthorized(code: &str, message: &str) -> Answered {

@@ -68,11 +68,11 @@ impl Huawei {
             }
             ("GET", ["", "v3", "projects"]) => {
                 self.admit(request, "projects", now)?;
-                iam::list_projects(&gateway::parameters(request))
+                iam::list_projects(&request.parameters())
             }
             ("POST", ["", "v3", "auth", "tokens"]) => {
                 self.take_turn("tokens", now)?;
-                iam::create_token(&gateway::parameters(request), &request.body, now)
+                iam::create_token(&request.parameters(), &request.body, now)
             }
             _ => Err(gateway::error(
                 404,
@@ -84,7 +84,7 @@ impl Huawei {
 
     fn show_job(&self, request: &Asked, (project, job): (&str, &str), now: Timestamp) -> Result<Answered, Answered> {
         self.admit(request, "jobs", now)?;
-        if let Some((name, _)) = gateway::parameters(request).first() {
+        if let Some((name, _)) = request.parameters().first() {
             return Err(cce_error(400, "CCE.01400001", "CCE_CM.0004", &format!("unknown parameter {name}")));
         }
         let named = Some(request.header("x-project-id")).filter(|project| !project.is_empty());
@@ -123,10 +123,8 @@ impl Huawei {
 impl Simulator for Huawei {
     fn answer(&self, request: &Asked, now: Timestamp) -> Answered {
         let answered = self.route(request, now).unwrap_or_else(|refusal| refusal);
-        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
         let id = sha256_hex(format!("{now}{}", request.path).as_bytes()).chars().take(32).collect::<String>();
-        // A time before year 0 has no such date.
-        answered.with_header("date", date.unwrap_or_default()).with_header("x-request-id", id)
+        answered.dated(now).with_header("x-request-id", id)
     }
 }
 

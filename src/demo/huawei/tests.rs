@@ -73,7 +73,9 @@ fn what_is_signed_may_not_be_changed() {
     let mut other_agent = good.clone();
     other_agent.headers.insert("user-agent", "curl".parse().unwrap());
     let unsigned = asked(Method::GET, &job_path(JOB_IDS[0]), "", &[], "");
-    for wrong in [elsewhere, with_body, other_agent, unsigned] {
+    let mut temporary = good.clone();
+    temporary.headers.insert("x-security-token", "of-another-key".parse().unwrap());
+    for wrong in [elsewhere, with_body, other_agent, unsigned, temporary] {
         assert_eq!(ask(&cloud, &wrong, start()), (401, "APIGW.0301".to_owned()));
     }
 }

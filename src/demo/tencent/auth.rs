@@ -34,8 +34,24 @@ impl<'a> Authorization<'a> {
     }
 }
 
+/// What API 2.0 posts.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Refuses every method but `GET` and `POST`, and content of another kind than `posted` in the latter.
+fn check_protocol(asked: &Asked, posted: &str) -> Result<(), Refusal> {
+    let kind = asked.header("content-type").split(';').next().unwrap_or_default().trim();
+    let wrong = |what: String| Err(Refusal::new("UnsupportedProtocol", what));
+    match asked.method.as_str() {
+        "GET" => Ok(()),
+        "POST" if kind == posted => Ok(()),
+        "POST" => wrong(format!("content of the kind {kind:?} is not taken")),
+        method => wrong(format!("the method {method} is not taken")),
+    }
+}
+
 /// Verifies a request of API 3.0.
 pub(super) fn verify(asked: &Asked, now: Timestamp) -> Result<(), Refusal> {
+    check_protocol(asked, "application/json")?;
     let header = asked.header("authorization");
     if header.is_empty() {
         return Err(Refusal::new("MissingParameter", "the header Authorization is missing"));
@@ -69,6 +85,7 @@ pub(super) fn verify_legacy(
     nonces: &Nonces,
     now: Timestamp,
 ) -> Result<(), Refusal> {
+    check_protocol(asked, FORM)?;
     let parameter = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     for name in ["Action", "Region", "Timestamp", "Nonce", "SecretId", "Signature", "Version"] {
         if parameter(name).is_empty() {

@@ -162,6 +162,7 @@ fn wrap_legacy(result: Result<Value, Refusal>, request_id: &str) -> Value {
         "RequestLimitExceeded" => 4400,
         "MissingParameter" | "UnknownParameter" | "InvalidAction" | "UnsupportedRegion" => 4000,
         "NoSuchVersion" => 6100,
+        "UnsupportedProtocol" => 4600,
         code if code.starts_with("AuthFailure") => 4100,
         code if code.starts_with("InvalidParameterValue") => 4000,
         code => {

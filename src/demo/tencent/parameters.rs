@@ -1,9 +1,8 @@
 //! The parameters of a request to the simulated cloud, however they came: as JSON, in a query, in a form.
 
-use super::super::http::Asked;
+use super::super::http::{Asked, decode_form};
 use super::Refusal;
 use http::Method;
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -36,7 +35,8 @@ impl Parameters {
     /// Those of a request of API 3.0.
     pub(super) fn of_request(asked: &Asked) -> Result<Self, Refusal> {
         if asked.method == Method::GET {
-            return Ok(Self(decode(&asked.query).map(|(name, value)| (name, Value::String(value))).collect()));
+            let pairs = asked.parameters().into_iter();
+            return Ok(Self(pairs.map(|(name, value)| (name, Value::String(value))).collect()));
         }
         let body: Value = serde_json::from_slice(&asked.body)
             .map_err(|_| Refusal::new("InvalidRequest", "the body is no JSON document"))?;
@@ -120,15 +120,12 @@ impl Parameters {
 
 /// The parameters of a request of API 2.0, which stand in the query or in the body.
 pub(super) fn form(asked: &Asked) -> BTreeMap<String, String> {
-    if asked.method == Method::GET {
-        return decode(&asked.query).collect();
-    }
-    decode(std::str::from_utf8(&asked.body).unwrap_or_default()).collect()
-}
-
-fn decode(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    let plain = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    text.split('&').filter_map(|pair| pair.split_once('=')).map(move |(name, value)| (plain(name), plain(value)))
+    let pairs = if asked.method == Method::GET {
+        asked.parameters()
+    } else {
+        decode_form(std::str::from_utf8(&asked.body).unwrap_or_default())
+    };
+    pairs.into_iter().collect()
 }
 
 fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, Value>) {

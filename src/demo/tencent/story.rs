@@ -111,6 +111,9 @@ impl Story<'_> {
             let message = "JobIds and Filters cannot be given together";
             return Err(Refusal::new("InvalidParameter.InvalidParameterCombination", message));
         }
+        if ids.len() > 100 {
+            return Err(Refusal::new("InvalidParameterValue.LimitExceeded", "JobIds are 100 at the most"));
+        }
         ids.iter().try_for_each(|id| well_formed(id))?;
         let listed = self.jobs().into_iter().rev();
         let matching: Vec<Value> = listed

@@ -125,6 +125,9 @@ fn who_may_not_ask_is_told_why() {
         (Request { at: now() - SignedDuration::from_secs(301), ..usual() }, "AuthFailure.SignatureExpire"),
         (Request { at: now() - SignedDuration::from_secs(300), ..usual() }, "ok"),
         (Request { action: "DescribeEverything", ..usual() }, "InvalidAction"),
+        (Request { method: Method::PUT, ..usual() }, "UnsupportedProtocol"),
+        (Request { headers: vec![("content-type", "text/plain")], ..usual() }, "UnsupportedProtocol"),
+        (post("DescribeJobs", &json!({"JobIds": vec![NIGHTLY_JOB; 101]})), "InvalidParameterValue.LimitExceeded"),
     ] {
         assert_eq!(code(&request.ask()), expected);
     }

@@ -1,0 +1,133 @@
+//! One exchange over HTTP: a request out, a whole answer in, within a time and a size.
+//!
+//! The one owner of `reqwest`. TLS is always verified and redirects are never followed: a signed request must not be sent
+//! on to somebody else. Proxies are taken from the environment.
+
+use super::settings::is_loopback;
+use super::{Error, Retry};
+use crate::model::Reason;
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use jiff::Timestamp;
+use std::fmt;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// No answer larger than this is read, in bytes.
+pub const MAX_BODY: usize = 16 * 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A whole answer of a cloud. It may hold a token, so it is never shown.
+#[derive(Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, at most [`MAX_BODY`] bytes.
+    pub body: Bytes,
+}
+
+/// A pool of connections.
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    anywhere: reqwest::Client,
+    /// For addresses of this machine, which no proxy can reach.
+    loopback: reqwest::Client,
+}
+
+impl Http {
+    /// An empty pool.
+    ///
+    /// # Errors
+    /// When the system's TLS roots cannot be read.
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self { anywhere: build(client_builder())?, loopback: build(client_builder().no_proxy())? })
+    }
+
+    /// Sends a request and reads the whole answer within `limit`.
+    ///
+    /// # Errors
+    /// [`Reason::Timeout`], [`Reason::Transport`], or [`Reason::Decode`] for half an answer or one that is too large.
+    pub(super) async fn exchange(&self, request: Request<Bytes>, limit: Duration) -> Result<Answer, Error> {
+        match timeout(limit, self.send(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(Reason::Timeout, format!("no whole answer within {limit:?}"))),
+        }
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Result<Answer, Error> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let request = reqwest::Request::try_from(request).map_err(|error| {
+            Error::new(Reason::Rejected, "the request cannot be built").with_source(error.without_url())
+        })?;
+        let mut response = self.client_for(&host).execute(request).await.map_err(|error| {
+            Error::new(reason_of(&error), format!("no answer from {host}")).with_source(error.without_url())
+        })?;
+        let body = read_body(&mut response).await?;
+        Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+    }
+
+    fn client_for(&self, host: &str) -> &reqwest::Client {
+        if is_loopback(host) { &self.loopback } else { &self.anywhere }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Answer {{ status: {}, body: {} bytes }}", self.status.as_u16(), self.body.len())
+    }
+}
+
+impl Answer {
+    /// The cloud's time, by the `Date` header.
+    pub fn date(&self) -> Option<Timestamp> {
+        jiff::fmt::rfc2822::parse(self.header("date")?).ok().map(|date| date.timestamp())
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, Error> {
+    let too_large = || Error::new(Reason::Decode, format!("the answer is larger than {} MiB", MAX_BODY / 1024 / 1024));
+    let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced > MAX_BODY {
+        return Err(too_large());
+    }
+    let (mut pieces, mut length) = (Vec::new(), 0);
+    while let Some(piece) = response.chunk().await.map_err(broken_off)? {
+        length += piece.len();
+        if length > MAX_BODY {
+            return Err(too_large());
+        }
+        pieces.push(piece);
+    }
+    // Most answers are one piece, and are not copied.
+    Ok(if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() })
+}
+
+fn reason_of(error: &reqwest::Error) -> Reason {
+    if error.is_timeout() { Reason::Timeout } else { Reason::Transport }
+}
+
+/// Half an answer cannot be read; the next may be whole.
+fn broken_off(error: reqwest::Error) -> Error {
+    Error::new(Reason::Decode, "the answer broke off").with_retry(Retry::Later).with_source(error.without_url())
+}
+
+fn client_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("cloud-task-exporter/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    let no_client = |error| Error::new(Reason::Transport, "the HTTP client cannot be set up").with_source(error);
+    builder.build().map_err(no_client)
+}
