@@ -85,6 +85,8 @@ pub async fn run(config: Config, listener: TcpListener, stop: CancellationToken)
 
 async fn run_until_stopped(mut parts: JoinSet<()>, stop: CancellationToken) -> anyhow::Result<()> {
     let early = tokio::select! {
+        // First, for once asked to stop the parts end too.
+        biased;
         () = stop.cancelled() => None,
         part = parts.join_next() => part,
     };

@@ -4,7 +4,7 @@ use super::api::{ListProjects, Proof, Site};
 use super::flight::Flight;
 use super::wire::Projects;
 use crate::cloud::{Client, Error};
-use crate::model::Reason;
+use crate::model::{AccountKey, Reason};
 use std::sync::{Arc, OnceLock};
 
 /// A project whose id may still have to be found.
@@ -36,7 +36,8 @@ impl Project {
         }
         let look_up = async {
             let id = only(&client.call(&ListProjects { site, proof }).await?, &site.region)?;
-            tracing::info!(account = %client.account().account, project_id = %id, "found the project of the region");
+            let AccountKey { provider, account } = client.account();
+            tracing::info!(%provider, account = %account, project_id = %id, "found the project of the region");
             Ok(Arc::clone(self.id.get_or_init(|| id)))
         };
         self.flight.share(known, look_up).await
