@@ -6,11 +6,11 @@ use super::normalize::timestamp;
 use super::wire::{ListedCluster, ListedTask, PageInfo};
 use crate::clock;
 use crate::cloud::{Error, Find, MAX_PAGES};
-use crate::model::Reason;
+use crate::model::{AccountKey, Reason};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Which tasks to find.
@@ -31,6 +31,8 @@ pub(super) struct Wanted {
 pub(super) struct Discovery {
     pub(super) service: Arc<Service>,
     pub(super) wanted: Wanted,
+    /// Clusters that were gone at the last look: each is told of once.
+    pub(super) gone: Mutex<HashSet<Box<str>>>,
 }
 
 /// A task of a list.
@@ -59,9 +61,12 @@ impl Discovery {
         let mut gone = Vec::new();
         for cluster in clusters {
             match self.tasks_of_one(cluster).await {
-                Ok(found) => tasks.extend(found),
+                Ok(found) => {
+                    self.gone().remove(cluster);
+                    tasks.extend(found);
+                }
                 Err(error) if error.reason() == Reason::NotFound => {
-                    tracing::warn!(cluster_id = %cluster, %error, "a cluster is gone; its tasks are not listed");
+                    self.tell_gone(cluster, &error);
                     gone.push(error);
                 }
                 Err(error) => return Err(error),
@@ -71,6 +76,17 @@ impl Discovery {
             Some(error) if gone.len() + 1 == clusters.len() => Err(error),
             _ => Ok(tasks),
         }
+    }
+
+    fn tell_gone(&self, cluster: &str, error: &Error) {
+        if self.gone().insert(cluster.into()) {
+            let AccountKey { provider, account } = self.service.client.account();
+            tracing::warn!(%provider, account = %account, cluster_id = cluster, %error, "a cluster is gone; its tasks are not listed");
+        }
+    }
+
+    fn gone(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn tasks_of_one(&self, cluster_id: &str) -> Result<Vec<Found>, Error> {

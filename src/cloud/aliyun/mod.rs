@@ -18,7 +18,7 @@ use crate::model::{Provider, Reading, Reason, Target, Task};
 use api::{Access, DescribeClusterTasks, DescribeClustersV1, DescribeTaskInfo};
 use find::{Discovery, Wanted};
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The cloud's name.
@@ -86,7 +86,7 @@ impl Prepared for Settings {
 impl Found {
     fn finder(self, service: &Arc<Service>) -> Finder {
         let limit = self.wanted.limit;
-        let find = Arc::new(Discovery { service: Arc::clone(service), wanted: self.wanted });
+        let find = Arc::new(Discovery { service: Arc::clone(service), wanted: self.wanted, gone: Mutex::default() });
         Finder { find, template: self.template, keep: KEEP, limit }
     }
 }
