@@ -13,6 +13,11 @@ use serde_json::error::Category;
 /// # Errors
 /// [`Reason::Decode`], with the way to the field that does not fit.
 pub(super) fn read<'a, Document: Deserialize<'a>>(text: &'a [u8], place: &str) -> Result<Document, Error> {
+    // Keeping track of the way costs as much as reading; nearly every answer fits.
+    serde_json::from_slice(text).or_else(|_| read_keeping_track(text, place))
+}
+
+fn read_keeping_track<'a, Document: Deserialize<'a>>(text: &'a [u8], place: &str) -> Result<Document, Error> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let read = serde_path_to_error::deserialize(&mut json);
     let document = read.map_err(|error| {
