@@ -7,6 +7,8 @@ use cloud_task_exporter::{app, config, telemetry};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Answers are taken apart into thousands of small pieces that live from one poll to the next: an allocator made for that
@@ -40,29 +42,27 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
         }
     };
     for warning in config.warnings() {
-        tracing::warn!(
-            warning = warning.line(&config_file.display().to_string()),
-            "the config asks for something this version does not do"
-        );
+        let warning = warning.line(&config_file.display().to_string());
+        tracing::warn!(warning, "the config asks for something this version does not do");
     }
-    ended(block_on(async {
-        let listener = app::listen(&flags.listen_address.candidates()).await?;
-        let tracker = TaskTracker::new();
-        let stop = app::stop_on_signals(&tracker)?;
-        app::run(config, listener, stop).await
-    }))
+    ended(listening(flags, |listener, stop| app::run(config, listener, stop)))
 }
 
 fn demo(flags: &Flags) -> ExitCode {
-    if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
-        return ended(Err(error.into()));
-    }
-    ended(block_on(async {
+    let started = telemetry::init(flags.log_level, flags.log_format).map_err(anyhow::Error::from);
+    ended(started.and_then(|()| listening(flags, app::run_demo)))
+}
+
+/// Runs `work` with the address the flags name, until the process is asked to stop.
+fn listening<W>(flags: &Flags, work: impl FnOnce(TcpListener, CancellationToken) -> W) -> anyhow::Result<()>
+where
+    W: Future<Output = anyhow::Result<()>>,
+{
+    block_on(async {
         let listener = app::listen(&flags.listen_address.candidates()).await?;
-        let tracker = TaskTracker::new();
-        let stop = app::stop_on_signals(&tracker)?;
-        app::run_demo(listener, stop).await
-    }))
+        let stop = app::stop_on_signals(&TaskTracker::new())?;
+        work(listener, stop).await
+    })
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

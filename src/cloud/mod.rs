@@ -21,7 +21,7 @@ pub use error::{Error, Retry, chain};
 pub use http::{Answer, MAX_BODY};
 pub use page::{MAX_PAGES, PAGE_CAP_ROWS};
 
-use crate::model::{AccountKey, Reading, Target, Task};
+use crate::model::{AccountKey, Reading, Reason, Target, Task};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
@@ -98,6 +98,12 @@ pub trait Prepared: Send + fmt::Debug {
 pub mod aliyun;
 pub mod huawei;
 pub mod tencent;
+
+/// What [`Prepared::build`] says of settings that were checked with their secrets left unread.
+fn unread_secrets(account: &AccountKey) -> Error {
+    let AccountKey { provider, account } = account;
+    Error::new(Reason::Denied, format!("the secrets of the {provider} account {account:?} were not read"))
+}
 
 /// The list of clouds, for those who do something for each: to support another, add its folder above and its name here.
 macro_rules! with_clouds {

@@ -13,8 +13,8 @@ mod wire;
 pub use config::Section;
 
 use super::settings::Common;
-use super::{Account, Client, Cloud, Error, Finder, Prepared, Shared};
-use crate::model::{Provider, Reading, Reason, Target, Task};
+use super::{Account, Client, Cloud, Error, Finder, Prepared, Shared, unread_secrets};
+use crate::model::{Provider, Reading, Target, Task};
 use api::{Access, DescribeClusterTasks, DescribeClustersV1, DescribeTaskInfo};
 use find::{Discovery, Wanted};
 use futures_util::future::BoxFuture;
@@ -67,7 +67,7 @@ impl Prepared for Settings {
     }
 
     fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error> {
-        let access = self.access.ok_or_else(|| Error::new(Reason::Denied, "the credentials were not read"))?;
+        let access = self.access.ok_or_else(|| unread_secrets(&self.common.key))?;
         let Common { key, rate_limit, timeout, .. } = self.common;
         let client = Client::new(shared.clone(), key.clone(), rate_limit, timeout, REFUSED_PAUSE);
         client.announce::<DescribeTaskInfo<'_>>();

@@ -9,8 +9,8 @@ use crate::cloud::settings::{
     AccountName, Common, CommonFields, Defaults, Endpoint, GroupName, Interval, LabelName, LabelValue, RateLimit,
     RegionName, Report, TargetFields,
 };
-use crate::cloud::{Account, Client, Error, Prepared, Shared};
-use crate::model::{Reason, Target};
+use crate::cloud::{Account, Client, Error, Prepared, Shared, unread_secrets};
+use crate::model::Target;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
@@ -130,8 +130,7 @@ impl Prepared for Checked {
 
     fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error> {
         let Self { common, site, project_id, credentials, targets, autopilot } = *self;
-        let unread = || Error::new(Reason::Rejected, "the account's credentials were left unread");
-        let access = Access::new(credentials.ok_or_else(unread)?, project_id)?;
+        let access = Access::new(credentials.ok_or_else(|| unread_secrets(&common.key))?, project_id)?;
         let (key, rate_limit) = (common.key, common.rate_limit);
         let client = Client::new(shared.clone(), key.clone(), rate_limit, common.timeout, REFUSED_PAUSE);
         let cloud = Cce { client, site, access, autopilot };

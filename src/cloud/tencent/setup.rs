@@ -1,12 +1,12 @@
 //! From checked settings to an account that can be polled.
 
+use super::Tencent;
 use super::access::{Access, Dialect, Keys};
 use super::api::{DescribeJob, DescribeJobs, DescribeTask};
 use super::find::{Conditions, Discovery, TasksOfJob};
-use super::{PROVIDER, Tencent};
 use crate::cloud::settings::{Common, Endpoint};
-use crate::cloud::{Account, Client, Error, Find, Finder, Prepared, Shared};
-use crate::model::{Reason, Target};
+use crate::cloud::{Account, Client, Error, Find, Finder, Prepared, Shared, unread_secrets};
+use crate::model::Target;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,10 +55,7 @@ impl Prepared for Checked {
     fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error> {
         let Self { common, endpoint, dialect, keys, targets, searches } = *self;
         let key = common.key;
-        let Some(keys) = keys else {
-            let message = format!("the secrets of the {PROVIDER} account {:?} were not read", key.account);
-            return Err(Error::new(Reason::Denied, message));
-        };
+        let keys = keys.ok_or_else(|| unread_secrets(&key))?;
         let client = Client::new(shared.clone(), key.clone(), common.rate_limit, common.timeout, REFUSED_PAUSE);
         announce(&client, &searches);
         let access = Access { endpoint, region: common.region, keys, dialect };
