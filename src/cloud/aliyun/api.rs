@@ -62,8 +62,7 @@ impl Call for DescribeTaskInfo<'_> {
     }
 
     fn reply(&self, answer: &Answer) -> Result<Reading, Error> {
-        let info: TaskInfo = document(answer, Self::API)?;
-        normalize::reading(&info).map_err(|error| error::in_disguise(answer, Self::API).unwrap_or(error))
+        read_task(answer)
     }
 }
 
@@ -131,6 +130,15 @@ pub(super) fn flaw_of_id(id: &str) -> Option<&'static str> {
         _ if id.len() > 256 => Some("is longer than 256 bytes"),
         _ => None,
     }
+}
+
+/// What an answer to DescribeTaskInfo says of the task.
+///
+/// # Errors
+/// The vendor's error, or [`Reason::Decode`].
+pub(super) fn read_task(answer: &Answer) -> Result<Reading, Error> {
+    let info: TaskInfo = document(answer, DescribeTaskInfo::API)?;
+    normalize::reading(&info).map_err(|error| error::in_disguise(answer, DescribeTaskInfo::API).unwrap_or(error))
 }
 
 fn segment(id: &str) -> Result<&str, Error> {

@@ -13,7 +13,7 @@ mod wire;
 pub use config::Section;
 
 use super::settings::Common;
-use super::{Account, Client, Cloud, Error, Finder, Prepared, Shared, unread_secrets};
+use super::{Account, Answer, Client, Cloud, Error, Finder, Prepared, Shared, unread_secrets};
 use crate::model::{Provider, Reading, Target, Task};
 use api::{Access, DescribeClusterTasks, DescribeClustersV1, DescribeTaskInfo};
 use find::{Discovery, Wanted};
@@ -59,6 +59,14 @@ impl Cloud for Service {
     fn read<'a>(&'a self, task_id: &'a str, _: Option<&'a Task>) -> BoxFuture<'a, Result<Reading, Error>> {
         Box::pin(async move { self.client.call(&DescribeTaskInfo { access: &self.access, task_id }).await })
     }
+}
+
+/// What one answer to DescribeTaskInfo says of a task: the way of every answer of a poll, without the request.
+///
+/// # Errors
+/// The vendor's error, or why the answer cannot be read.
+pub fn read_answer(answer: &Answer) -> Result<Reading, Error> {
+    api::read_task(answer)
 }
 
 impl Prepared for Settings {

@@ -97,10 +97,7 @@ impl<const AUTOPILOT: bool> Call for ShowJob<'_, AUTOPILOT> {
     }
 
     fn reply(&self, answer: &Answer) -> Result<Job, Error> {
-        let no_job = || Error::new(Reason::Decode, "the answer is no job: it has no status.phase");
-        document(answer, self.proof.shown(), |body| {
-            wire::read_job(body).and_then(|job| if job.phase().is_empty() { Err(no_job()) } else { Ok(job) })
-        })
+        read_job(answer, self.proof.shown())
     }
 }
 
@@ -218,6 +215,17 @@ impl Get<'_> {
         let authorization = sign::authorization(&key.id, &sign::signed_headers(&headers), &signature);
         Ok(request.header(AUTHORIZATION, secret_value(&authorization)?))
     }
+}
+
+/// The job an answer to ShowJob describes.
+///
+/// # Errors
+/// The vendor's error, or [`Reason::Decode`].
+pub(super) fn read_job(answer: &Answer, shown: Shown) -> Result<Job, Error> {
+    let no_job = || Error::new(Reason::Decode, "the answer is no job: it has no status.phase");
+    document(answer, shown, |body| {
+        wire::read_job(body).and_then(|job| if job.phase().is_empty() { Err(no_job()) } else { Ok(job) })
+    })
 }
 
 /// Reads a good answer; any other is the error it tells of, also one that comes with a good status.

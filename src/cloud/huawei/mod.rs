@@ -17,10 +17,11 @@ mod wire;
 
 pub use config::Section;
 
-use super::{Client, Cloud, Error};
+use super::{Answer, Client, Cloud, Error};
 use crate::model::{Provider, Reading, Reason, Task};
 use access::{Access, Asker};
 use api::{CreateToken, ListProjects, ShowJob, Site};
+use error::Shown;
 use futures_util::future::BoxFuture;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -87,6 +88,15 @@ impl Cce {
             Access::User(_) => self.client.announce::<CreateToken<'_>>(),
         }
     }
+}
+
+/// What one answer to ShowJob says of a job, asked for with a signature: the way of every answer of a poll, without the
+/// request.
+///
+/// # Errors
+/// The vendor's error, or why the answer cannot be read.
+pub fn read_answer(answer: &Answer) -> Result<Reading, Error> {
+    Ok(normalize::normalize(&api::read_job(answer, Shown::Key)?))
 }
 
 const JOB_ID_FORM: &str = "up to 64 letters, digits and dashes, such as 354331b2c-229a-11e8-9c75-0255ac100ceb";
