@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +24,9 @@ const MAX_HEAD: usize = 32 * 1024;
 
 /// Between two attempts to accept while the process can take no connection.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Between two lines of the log about that.
+const COMPLAINT_PAUSE: Duration = Duration::from_mins(1);
 
 /// How much the server takes upon itself.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +99,7 @@ pub(super) async fn accept(
     let routes = Routes::new(source, limits.scrapes, limits.scrape_wait);
     let places = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
-    let mut has_failed = false;
+    let mut told: Option<Instant> = None;
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
@@ -108,7 +111,6 @@ pub(super) async fn accept(
         };
         match next {
             Ok((io, place)) => {
-                has_failed = false;
                 let (routes, stop) = (Arc::clone(&routes), stop.clone());
                 connections.spawn(async move {
                     converse(io, &routes, limits, stop).await;
@@ -117,10 +119,11 @@ pub(super) async fn accept(
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                if !has_failed {
+                // Where descriptors are short, one that comes free is taken at once, and the next is missing again.
+                if told.is_none_or(|at| at.elapsed() >= COMPLAINT_PAUSE) {
                     tracing::error!(%error, "no connection can be accepted; trying again every second");
+                    told = Some(Instant::now());
                 }
-                has_failed = true;
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = sleep(ACCEPT_PAUSE) => {}

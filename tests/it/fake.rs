@@ -2,9 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
+use tokio::net::TcpSocket;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -40,6 +41,10 @@ pub enum Reply {
     Silence,
     /// The connection is closed at once.
     Close,
+    /// This much of an answer, then the connection is reset.
+    Reset(String),
+    /// A head, then a byte of the body now and then.
+    Trickle,
 }
 
 impl Reply {
@@ -161,5 +166,19 @@ fn write(stream: &mut TcpStream, reply: &Reply) -> bool {
             false
         }
         Reply::Close => false,
+        Reply::Reset(begun) => {
+            drop(stream.write_all(begun.as_bytes()));
+            TcpSocket::from_std_stream(stream.try_clone().unwrap()).set_zero_linger().unwrap();
+            false
+        }
+        Reply::Trickle => {
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+            let mut going = stream.write_all(head).is_ok();
+            while going {
+                thread::sleep(Duration::from_millis(50));
+                going = stream.write_all(b" ").is_ok();
+            }
+            false
+        }
     }
 }

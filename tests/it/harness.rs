@@ -49,6 +49,11 @@ impl Exporter {
         let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
             .arg("--log.format=json")
+            // No proxy of this machine comes between.
+            .env_remove("HTTPS_PROXY")
+            .env_remove("https_proxy")
+            .env_remove("ALL_PROXY")
+            .env_remove("all_proxy")
             .env("KEY", "test-key-id")
             .env("SECRET", SECRET)
             .stdout(Stdio::null())
@@ -75,6 +80,11 @@ impl Exporter {
     /// The log lines so far that hold that text.
     pub fn logged(&self, text: &str) -> Vec<String> {
         self.log.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
+    /// Where it serves.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The body of a page.
@@ -136,10 +146,15 @@ impl Exporter {
         kilobytes * 1024
     }
 
+    /// Sends it a signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
     /// Asks it to stop; its exit code.
     pub fn terminate(mut self) -> Option<i32> {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("TERM");
         self.child.wait().unwrap().code()
     }
 }

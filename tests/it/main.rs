@@ -9,9 +9,13 @@
 )]
 
 mod architecture;
+mod clocks;
 mod demo;
+mod dialects;
 mod fake;
 mod faults;
 mod golden;
 mod harness;
 mod reference;
+mod storms;
+mod strain;

@@ -128,7 +128,7 @@ impl Tencent {
 impl Simulator for Tencent {
     fn answer(&self, asked: &Asked, now: Timestamp) -> Answered {
         let request_id = request_id(asked, now);
-        match asked.path.as_str() {
+        let answered = match asked.path.as_str() {
             "/" => Answered::json(200, &wrap(self.current(asked, now), &request_id)),
             legacy::PATH => Answered::json(200, &wrap_legacy(self.legacy(asked, now), &request_id)),
             _ => Answered {
@@ -137,7 +137,8 @@ impl Simulator for Tencent {
                 content_type: "text/html",
                 body: "<html><body>404 Not Found</body></html>".to_owned(),
             },
-        }
+        };
+        answered.dated(now)
     }
 }
 
