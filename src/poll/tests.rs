@@ -161,6 +161,24 @@ async fn a_finished_task_is_looked_at_seldom() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_minute_that_is_lost_is_not_made_up_for() {
+    let cloud = Told::new(|_| at_once(Phase::Running));
+    let names: Vec<String> = (0..20).map(|number| format!("task-{number}")).collect();
+    let targets = names.iter().map(|name| target(name, 10)).collect();
+    let stopped = async {
+        tokio::time::sleep(Duration::from_secs(35)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
+    };
+    tokio::join!(run(&cloud, targets, vec![], 150), stopped);
+    for name in &names {
+        let asked = cloud.asked(name);
+        let asked: Vec<f64> = asked.into_iter().filter(|at| *at >= 35.0).collect();
+        assert!(asked.len() >= 5, "{asked:?}");
+        assert!(asked.windows(2).all(|pair| pair[1] - pair[0] > 9.9), "never two in a row: {asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_in_a_poll_ends_that_poll_only() {
     let cloud = Told::new(|id| if id == "bug" { panic!("a bug, on purpose") } else { at_once(Phase::Running) });
     run(&cloud, vec![target("bug", 5), target("well", 5)], vec![], 20).await;

@@ -2,7 +2,11 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// What begins so late is in time, and keeps its pace.
+const PUNCTUAL: Duration = Duration::from_secs(1);
 
 /// Things to do, the earliest due first; of two due at once the one that was put in first.
 #[derive(Debug)]
@@ -36,12 +40,12 @@ impl<T> Queue<T> {
         self.heap.peek().map(|item| item.due)
     }
 
-    /// Takes out the first, with the instant it was due, if it is due by now.
+    /// Takes out the first if it is due by now, with the instant its next turn counts from: when it was due, or now where
+    /// that is long past. After a stop of the process nothing is asked for twice in a row.
     pub fn pop_due(&mut self, now: Instant) -> Option<(Instant, T)> {
-        if self.next_due()? > now {
-            return None;
-        }
-        self.heap.pop().map(|item| (item.due, item.what))
+        let due = self.next_due().filter(|due| *due <= now)?;
+        let counts_from = if now.duration_since(due) > PUNCTUAL { now } else { due };
+        self.heap.pop().map(|item| (counts_from, item.what))
     }
 }
 
@@ -76,7 +80,6 @@ impl<T> Ord for Item<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     proptest! {
         #[test]
@@ -87,11 +90,22 @@ mod tests {
                 queue.push(start + Duration::from_secs(*delay), number);
             }
             let mut given = Vec::new();
-            while let Some((due, number)) = queue.pop_due(start + Duration::from_secs(200)) {
-                given.push((due, number));
+            while let Some(due) = queue.next_due() {
+                given.push(queue.pop_due(due).unwrap());
             }
             prop_assert_eq!(given.len(), delays.len());
             prop_assert!(given.is_sorted());
+        }
+    }
+
+    #[test]
+    fn what_begins_late_has_its_next_turn_later() {
+        let due = Instant::now();
+        for (late, counts_from) in [(0, 0), (1000, 0), (1001, 1001), (60_000, 60_000)] {
+            let mut queue = Queue::default();
+            queue.push(due, ());
+            let popped = queue.pop_due(due + Duration::from_millis(late));
+            assert_eq!(popped, Some((due + Duration::from_millis(counts_from), ())), "{late} ms late");
         }
     }
 
