@@ -14,4 +14,5 @@ mod fake;
 mod faults;
 mod golden;
 mod harness;
+mod outgoing;
 mod reference;

@@ -334,12 +334,12 @@ mod tests {
         let named = crate::cloud::credentials::Named { id: reference(), secret: reference(), token: None, environment };
         let (keyring, client) = (Keyring::new(Box::new(named)), client());
         assert_eq!(name(&keyring, &client).await, "first");
-        std::fs::write(&path, "the second").unwrap();
+        std::fs::write(&path, "the-second").unwrap();
         sleep(LOOK).await;
-        assert_eq!(name(&keyring, &client).await, "the second");
+        assert_eq!(name(&keyring, &client).await, "the-second");
         std::fs::remove_file(&path).unwrap();
         sleep(LOOK).await;
-        assert_eq!(name(&keyring, &client).await, "the second", "a file that is gone takes no keys away");
+        assert_eq!(name(&keyring, &client).await, "the-second", "a file that is gone takes no keys away");
         std::fs::write(&path, "third").unwrap();
         sleep(AGAIN).await;
         assert_eq!(name(&keyring, &client).await, "third");
