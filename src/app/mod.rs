@@ -136,7 +136,7 @@ fn rules(config: &Config) -> Rules {
 }
 
 fn build_accounts(config: Config, own: &Arc<Own>) -> anyhow::Result<Vec<Account>> {
-    let shared = Shared::new(Arc::clone(own) as Arc<dyn Observe>)?;
+    let shared = Shared::new(Arc::clone(own) as Arc<dyn Observe>);
     let accounts = config.accounts.into_iter().map(|prepared| prepared.build(&shared));
     accounts.collect::<Result<_, _>>().context("an account cannot be set up")
 }

@@ -161,8 +161,14 @@ impl Observe for Own {
         self.waited.with_label_values(&[provider, name, api]);
     }
 
-    fn credentials_expire(&self, account: &AccountKey, at: Timestamp) {
-        self.credentials_expiry.with_label_values(&labels(account)).set(at.as_duration().as_secs_f64());
+    fn credentials_expire(&self, account: &AccountKey, at: Option<Timestamp>) {
+        match at {
+            Some(at) => {
+                self.credentials_expiry.with_label_values(&labels(account)).set(at.as_duration().as_secs_f64());
+            }
+            // There may have been none before, either.
+            None => drop(self.credentials_expiry.remove_label_values(&labels(account))),
+        }
     }
 
     fn polled(&self, account: &AccountKey, failure: Option<Reason>) {

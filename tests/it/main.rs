@@ -16,6 +16,7 @@ mod fake;
 mod faults;
 mod golden;
 mod harness;
+mod outgoing;
 mod reference;
 mod storms;
 mod strain;

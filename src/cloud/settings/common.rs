@@ -1,6 +1,9 @@
 //! What every account and every target has, whatever its cloud: the checks and the defaults stand here once.
 
-use super::{AccountName, Environment, GroupName, Interval, LabelName, LabelValue, RateLimit, RegionName, Report};
+use super::{
+    AccountName, Environment, GroupName, Interval, LabelName, LabelValue, Outgoing, RateLimit, RegionName, Report,
+    TextOrRef, TlsConfig,
+};
 use crate::model::{AccountKey, Labels, Provider, Target, TaskKey};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -32,6 +35,10 @@ pub struct CommonFields {
     pub region: Option<RegionName>,
     /// `rate_limit`.
     pub rate_limit: Option<RateLimit>,
+    /// `proxy_url`.
+    pub proxy_url: Option<TextOrRef>,
+    /// `tls_config`.
+    pub tls_config: Option<TlsConfig>,
     /// `interval`.
     pub interval: Option<Interval>,
     /// `labels`.
@@ -49,6 +56,8 @@ pub struct Common {
     pub rate_limit: Option<f64>,
     /// Of one request.
     pub timeout: Duration,
+    /// How its requests leave.
+    pub outgoing: Outgoing,
     interval: Duration,
     labels: BTreeMap<LabelName, LabelValue>,
 }
@@ -87,6 +96,7 @@ impl Common {
                 format!("a second account {:?} of {provider}; give each its own name", key.account),
             );
         }
+        let outgoing = Outgoing::check(fields.proxy_url, fields.tls_config, defaults.environment.as_ref(), report);
         let mut labels = defaults.labels.clone();
         labels.extend(fields.labels);
         Self {
@@ -94,6 +104,7 @@ impl Common {
             region,
             rate_limit: fields.rate_limit.map(|rate| rate.0),
             timeout: defaults.timeout,
+            outgoing,
             interval,
             labels,
         }

@@ -1,9 +1,10 @@
 //! From checked settings to an account that can be polled.
 
 use super::Tencent;
-use super::access::{Access, Dialect, Keys};
+use super::access::{Dialect, Site};
 use super::api::{DescribeJob, DescribeJobs, DescribeTask};
 use super::find::{Conditions, Discovery, TasksOfJob};
+use crate::cloud::credentials::Keyring;
 use crate::cloud::settings::{Common, Endpoint};
 use crate::cloud::{Account, Client, Error, Find, Finder, Prepared, Shared, unread_secrets};
 use crate::model::Target;
@@ -24,7 +25,7 @@ pub(super) struct Checked {
     pub(super) endpoint: Endpoint,
     pub(super) dialect: Dialect,
     /// None where secrets were left unread.
-    pub(super) keys: Option<Keys>,
+    pub(super) keyring: Option<Keyring>,
     pub(super) targets: Vec<Target>,
     pub(super) searches: Vec<Search>,
 }
@@ -53,15 +54,14 @@ impl Prepared for Checked {
     }
 
     fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error> {
-        let Self { common, endpoint, dialect, keys, targets, searches } = *self;
-        let key = common.key;
-        let keys = keys.ok_or_else(|| unread_secrets(&key))?;
-        let client = Client::new(shared.clone(), key.clone(), common.rate_limit, common.timeout, REFUSED_PAUSE);
+        let Self { common, endpoint, dialect, keyring, targets, searches } = *self;
+        let keyring = keyring.ok_or_else(|| unread_secrets(&common.key))?;
+        let client = Client::new(shared, &common, REFUSED_PAUSE)?;
         announce(&client, &searches);
-        let access = Access { endpoint, region: common.region, keys, dialect };
-        let tencent = Arc::new(Tencent { client, access });
+        let site = Site { endpoint, region: common.region, dialect };
+        let tencent = Arc::new(Tencent { client, site, keyring });
         let finders = searches.into_iter().map(|search| search.finder(&tencent)).collect();
-        Ok(Account { key, cloud: tencent, targets, finders, concurrency: CONCURRENCY })
+        Ok(Account { key: common.key, cloud: tencent, targets, finders, concurrency: CONCURRENCY })
     }
 }
 
