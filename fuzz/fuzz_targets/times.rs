@@ -20,7 +20,11 @@ fn documents(text: &str) -> [(Value, Read); 3] {
     let times = json!({"creationTimestamp": text, "updateTimestamp": text});
     let below = json!({"metadata": times, "status": {"phase": "Success"}});
     let huawei = json!({"metadata": times, "status": {"phase": "Success"}, "spec": {"subJobs": [below]}});
-    [(tencent, |answer| tencent::read_answer("job/task", answer)), (aliyun, aliyun::read_answer), (huawei, huawei::read_answer)]
+    [
+        (tencent, |answer| tencent::read_answer("job/task", answer)),
+        (aliyun, aliyun::read_answer),
+        (huawei, huawei::read_answer),
+    ]
 }
 
 fn read(text: &str) -> [Task; 3] {

@@ -96,7 +96,8 @@ fn exported(provider: &'static str, reading: Reading) -> String {
     let store = Store::new(rules, Arc::clone(&OWN), now);
     let target = Arc::new(target(provider));
     store.add(&target);
-    let running = Task { phase: Phase::Running, is_final: false, instances_failed: 0, finished: None, ..reading.task.clone() };
+    let running =
+        Task { phase: Phase::Running, is_final: false, instances_failed: 0, finished: None, ..reading.task.clone() };
     for reading in [Reading { task: running, unknown_states: 0 }, reading.clone(), reading] {
         store.record(&target.key, Ok(reading), now);
     }

@@ -133,7 +133,7 @@ impl Served {
             if kind.section.starts_with("huawei") { format!("    iam_endpoint: {endpoint}\n") } else { String::new() };
         let text = format!("{}    endpoint: {endpoint}\n{iam}    rate_limit: 1000\n", kind.section);
         let mut config = config::load(&text, "test.yaml", Some(environment())).unwrap();
-        let shared = Shared::new(Arc::new(Own::new().unwrap())).unwrap();
+        let shared = Shared::new(Arc::new(Own::new().unwrap()));
         let account = config.accounts.remove(0).build(&shared).unwrap();
         Self { account, cloud, _stop: stop.drop_guard() }
     }
