@@ -114,8 +114,8 @@ impl Storm {
         Self { exporter, struck, calm, dialect, began: Instant::now(), asked_before, logged_before }
     }
 
-    fn asked(&self) -> usize {
-        self.struck.asked_about("").len() - self.asked_before
+    fn asked(&self) -> f64 {
+        f64::from(u32::try_from(self.struck.asked_about("").len() - self.asked_before).unwrap())
     }
 
     /// While it lasts, the neighbour is asked as ever.
@@ -162,7 +162,7 @@ fn a_storm_of_throttles_is_met_with_fewer_and_fewer_requests() {
             let (asked, seconds) = (storm.asked(), storm.began.elapsed().as_secs_f64());
             // The pauses are 0.5, 1, 2, 4 … seconds at the least; between two of them each task is asked for once.
             let pauses = (2.0 * seconds + 1.0).log2();
-            assert!(asked as f64 <= 2.0 * (pauses + 2.0), "{asked} requests in {seconds} s");
+            assert!(asked <= 2.0 * (pauses + 2.0), "{asked} requests in {seconds} s");
             storm.passes();
         },
         || Reply::error(429, "slow down"),
@@ -180,7 +180,7 @@ fn a_storm_of_failures_is_met_with_so_many_requests_and_no_more() {
             storm.lasts_for_polls_of_the_neighbour(6);
             let (asked, seconds) = (storm.asked(), storm.began.elapsed().as_secs_f64());
             let polls = seconds / 0.875 + 2.0;
-            assert!(asked as f64 <= 2.0 * 4.0 * polls, "{asked} requests in {seconds} s");
+            assert!(asked <= 2.0 * 4.0 * polls, "{asked} requests in {seconds} s");
             storm.passes();
         },
         || Reply::error(503, "<html>busy</html>"),

@@ -55,9 +55,10 @@ fn a_process_that_was_stopped_goes_on_without_a_volley() {
                 let began = Instant::now();
                 exporter.signal("CONT");
                 eventually("it goes on", || (cloud.asked_about("").len() >= before + 6).then_some(()));
-                let (asked, seconds) = (cloud.asked_about("").len() - before, began.elapsed().as_secs_f64());
+                let asked = u32::try_from(cloud.asked_about("").len() - before).unwrap();
+                let seconds = began.elapsed().as_secs_f64();
                 // Both tasks, one second apart: those that were overdue, and then one each in every second.
-                assert!(asked as f64 <= 2.0 * (seconds + 2.0), "{asked} requests in {seconds} s");
+                assert!(f64::from(asked) <= 2.0 * (seconds + 2.0), "{asked} requests in {seconds} s");
                 exporter.wait_until("cloud_task_exporter_schedule_lag_seconds", &[dialect.provider], |lag| lag < 1.0);
                 for id in [dialect.bad, dialect.other] {
                     exporter.wait_for("cloud_task_poll_success", &[id], 1.0);
