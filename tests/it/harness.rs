@@ -72,6 +72,11 @@ impl Exporter {
         exporter
     }
 
+    /// Host and port it listens on.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The log lines so far that hold that text.
     pub fn logged(&self, text: &str) -> Vec<String> {
         self.log.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
@@ -136,11 +141,21 @@ impl Exporter {
         kilobytes * 1024
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end; its exit code.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// Asks it to stop; its exit code.
     pub fn terminate(mut self) -> Option<i32> {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.child.wait().unwrap().code()
+        self.signal("TERM");
+        self.exit_code()
     }
 }
 
