@@ -46,9 +46,11 @@ impl Exporter {
 
     /// Starts a command that serves; the port is in its log.
     pub fn start(mut command: Command) -> Self {
+        if !command.get_args().any(|argument| argument.to_string_lossy().starts_with("--log.format")) {
+            command.arg("--log.format=json");
+        }
         let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
-            .arg("--log.format=json")
             .env("KEY", "test-key-id")
             .env("SECRET", SECRET)
             .stdout(Stdio::null())
@@ -65,9 +67,9 @@ impl Exporter {
         });
         let mut exporter = Self { child, address: String::new(), log };
         exporter.address = eventually("the exporter serves", || {
-            let line = exporter.logged("\"serving\"").into_iter().next()?;
+            let line = exporter.logged("serving").into_iter().next()?;
             let (_, rest) = line.split_once("127.0.0.1:")?;
-            Some(format!("127.0.0.1:{}", rest.split('"').next()?))
+            Some(format!("127.0.0.1:{}", rest.split(|c: char| !c.is_ascii_digit()).next()?))
         });
         exporter
     }

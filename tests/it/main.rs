@@ -15,4 +15,5 @@ mod faults;
 mod golden;
 mod harness;
 mod reference;
+mod secrets;
 mod supervision;
