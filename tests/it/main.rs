@@ -16,3 +16,5 @@ mod golden;
 mod harness;
 mod outgoing;
 mod reference;
+mod secrets;
+mod supervision;
