@@ -144,10 +144,14 @@ impl Loop {
     }
 
     fn finish(&mut self, Done { due, what, outcome }: Done) {
+        if matches!(outcome, Outcome::Panicked) {
+            self.observe.panicked(&self.account.key);
+        }
         match (&what, outcome) {
             (Due::Task(target), Outcome::Task(result)) => self.take_in(target, *result),
             (Due::List(index), Outcome::List(result)) => self.take_in_list(*index, result),
-            _ => tracing::error!(account = %self.account.key.account, ?what, "a poll ended by a bug; going on"),
+            (Due::Task(target), _) => self.take_in(target, Err(bug())),
+            (Due::List(index), _) => self.take_in_list(*index, Err(bug())),
         }
         self.plan(due, what);
     }
@@ -233,6 +237,11 @@ impl Found {
     fn new(finder: Finder) -> Self {
         Self { discovery: Discovery::new(finder.keep, finder.limit), finder, targets: HashMap::new() }
     }
+}
+
+/// What a poll that panicked is to those who know of answers only; what panicked, and where, the panic's own line says.
+fn bug() -> Error {
+    Error::new(Reason::Decode, "a bug of the exporter ended the poll; the log says where")
 }
 
 fn failure_of(error: &Error) -> Failure {

@@ -46,9 +46,11 @@ impl Exporter {
 
     /// Starts a command that serves; the port is in its log.
     pub fn start(mut command: Command) -> Self {
+        if !command.get_args().any(|argument| argument.to_string_lossy().starts_with("--log.format")) {
+            command.arg("--log.format=json");
+        }
         let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
-            .arg("--log.format=json")
             // No proxy of this machine comes between.
             .env_remove("HTTPS_PROXY")
             .env_remove("https_proxy")
@@ -70,11 +72,16 @@ impl Exporter {
         });
         let mut exporter = Self { child, address: String::new(), log };
         exporter.address = eventually("the exporter serves", || {
-            let line = exporter.logged("\"serving\"").into_iter().next()?;
+            let line = exporter.logged("serving").into_iter().next()?;
             let (_, rest) = line.split_once("127.0.0.1:")?;
-            Some(format!("127.0.0.1:{}", rest.split('"').next()?))
+            Some(format!("127.0.0.1:{}", rest.split(|c: char| !c.is_ascii_digit()).next()?))
         });
         exporter
+    }
+
+    /// Host and port it listens on.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The log lines so far that hold that text.
@@ -148,14 +155,19 @@ impl Exporter {
 
     /// Sends it a signal, such as `STOP`.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end; its exit code.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// Asks it to stop; its exit code.
     pub fn terminate(mut self) -> Option<i32> {
         self.signal("TERM");
-        self.child.wait().unwrap().code()
+        self.exit_code()
     }
 }
 

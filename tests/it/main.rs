@@ -18,5 +18,7 @@ mod golden;
 mod harness;
 mod outgoing;
 mod reference;
+mod secrets;
 mod storms;
 mod strain;
+mod supervision;
