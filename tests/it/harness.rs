@@ -89,11 +89,6 @@ impl Exporter {
         self.log.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
     }
 
-    /// Where it serves.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
     /// The body of a page.
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
