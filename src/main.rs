@@ -45,12 +45,20 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
         let warning = warning.line(&config_file.display().to_string());
         tracing::warn!(warning, "the config asks for something this version does not do");
     }
-    ended(listening(flags, |listener, stop| app::run(config, listener, stop)))
+    match app::security(flags.web_config_file()) {
+        Ok(security) => ended(listening(flags, |listener, stop| app::run(config, security, listener, stop))),
+        Err(mistakes) => finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n") }),
+    }
 }
 
 fn demo(flags: &Flags) -> ExitCode {
-    let started = telemetry::init(flags.log_level, flags.log_format).map_err(anyhow::Error::from);
-    ended(started.and_then(|()| listening(flags, app::run_demo)))
+    if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
+        return ended(Err(error.into()));
+    }
+    match app::security(flags.web_config_file()) {
+        Ok(security) => ended(listening(flags, |listener, stop| app::run_demo(security, listener, stop))),
+        Err(mistakes) => finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n") }),
+    }
 }
 
 /// Runs `work` with the address the flags name, until the process is asked to stop.
