@@ -1,4 +1,5 @@
-//! A config file to a [`Config`] that cannot be wrong, or to every mistake in it with line and column.
+//! A config file to a [`Config`] that cannot be wrong, or to every mistake in it with line and column; the web config file
+//! likewise, to what the server asks for.
 //!
 //! The only owner of YAML. Reads the config file and, if asked to, the secrets it refers to; never the network.
 
