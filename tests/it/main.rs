@@ -18,3 +18,4 @@ mod outgoing;
 mod reference;
 mod secrets;
 mod supervision;
+mod web;
