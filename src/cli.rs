@@ -60,6 +60,17 @@ pub struct Flags {
         default_value = ":10417"
     )]
     pub listen_address: ListenAddress,
+    /// File with TLS, users and headers of the pages, in the format of the Prometheus exporter-toolkit; none if empty
+    #[arg(
+        long = "web.config.file",
+        env = "CLOUD_TASK_EXPORTER_WEB_CONFIG_FILE",
+        hide_env_values = true,
+        value_name = "PATH",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = clap::value_parser!(OsString)
+    )]
+    web_config_file: OsString,
     /// Lines of this weight and above are logged
     #[arg(
         long = "log.level",
@@ -80,6 +91,13 @@ pub struct Flags {
         value_parser = PossibleValuesParser::new(["logfmt", "json"]).try_map(|word| word.parse::<LogFormat>())
     )]
     pub log_format: LogFormat,
+}
+
+impl Flags {
+    /// The web config file, if there is one.
+    pub fn web_config_file(&self) -> Option<&Path> {
+        Some(Path::new(&self.web_config_file)).filter(|path| !path.as_os_str().is_empty())
+    }
 }
 
 /// Where to listen: a host, which may be left out, and a port.
@@ -241,7 +259,7 @@ mod tests {
     }
 
     fn flags(address: &str, log_level: LogLevel, log_format: LogFormat) -> Flags {
-        Flags { listen_address: address.parse().unwrap(), log_level, log_format }
+        Flags { listen_address: address.parse().unwrap(), web_config_file: OsString::new(), log_level, log_format }
     }
 
     fn serve(config_file: &str, flags: Flags) -> Command {
@@ -282,10 +300,26 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_web_config_file_is_none() {
+        for (words, expected) in
+            [("", None), ("--web.config.file=", None), ("--web.config.file=web.yml", Some("web.yml"))]
+        {
+            for command in ["serve", "demo"] {
+                let Ok(Command::Serve { flags, .. } | Command::Demo { flags }) =
+                    parse_words(&format!("{command} {words}"))
+                else {
+                    panic!("{command} {words}");
+                };
+                assert_eq!(flags.web_config_file(), expected.map(Path::new), "{command} {words}");
+            }
+        }
+    }
+
+    #[test]
     fn a_wrong_use_exits_with_64_and_says_why() {
         for (words, reason) in [
             ("--shard=1/2", "unexpected argument '--shard'"),
-            ("serve --web.config.file=x", "unexpected argument '--web.config.file'"),
+            ("check-config a.yaml --web.config.file=x", "unexpected argument '--web.config.file'"),
             ("check-config a.yaml --online", "unexpected argument '--online'"),
             ("check-config", "<PATH>"),
             ("--log.level=debug check-config a.yaml", "unexpected argument '--log.level'"),
@@ -324,7 +358,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 4 + 4 + 3);
+        assert_eq!(seen, 5 + 5 + 4);
     }
 
     #[test]

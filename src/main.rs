@@ -4,10 +4,12 @@ use anyhow::Context;
 use cloud_task_exporter::app::{self, Signals};
 use cloud_task_exporter::cli::{self, Command, Exit, Flags};
 use cloud_task_exporter::cloud::settings::Environment;
+use cloud_task_exporter::server::security::Security;
 use cloud_task_exporter::{config, telemetry};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,32 +54,42 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
         let warning = warning.line(&config_file.display().to_string());
         tracing::warn!(warning, "the config asks for something this version does not do");
     }
-    ended(listening(flags, |listener, stop| app::run(config, listener, stop)))
+    listening(flags, |security, listener, stop| app::run(config, security, listener, stop))
 }
 
 fn demo(flags: &Flags) -> ExitCode {
-    let started = telemetry::init(flags.log_level, flags.log_format).map_err(anyhow::Error::from);
-    ended(started.and_then(|()| listening(flags, app::run_demo)))
+    if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
+        return ended(Err(error.into()));
+    }
+    listening(flags, app::run_demo)
 }
 
-/// Runs `work` with the address the flags name, until the process is asked to stop.
-fn listening<W>(flags: &Flags, work: impl FnOnce(TcpListener, CancellationToken) -> W) -> anyhow::Result<()>
+/// Runs `work` with the address and the web config the flags name, until the process is asked to stop.
+fn listening<W>(flags: &Flags, work: impl FnOnce(Arc<Security>, TcpListener, CancellationToken) -> W) -> ExitCode
 where
     W: Future<Output = anyhow::Result<()>>,
 {
-    block_on(async {
+    let security = match app::security(flags.web_config_file()) {
+        Ok(security) => security,
+        Err(mistakes) => return finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n") }),
+    };
+    ended(block_on(async {
         let listener = app::listen(&flags.listen_address.candidates()).await?;
         let Signals { stop, abort } = app::stop_on_signals(&TaskTracker::new())?;
         tokio::select! {
-            result = work(listener, stop) => result,
+            result = work(security, listener, stop) => result,
             () = abort.cancelled() => anyhow::bail!("asked to stop a second time: ended with work left undone"),
         }
-    })
+    }))
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("the runtime cannot be started")?.block_on(work)
+    let runtime = runtime.context("the runtime cannot be started")?;
+    let result = runtime.block_on(work);
+    // A password that is being hashed, or a disk that hangs, does not hold up the end.
+    runtime.shutdown_background();
+    result
 }
 
 fn ended(result: anyhow::Result<()>) -> ExitCode {

@@ -6,6 +6,7 @@ use crate::cloud::settings::Environment;
 use crate::config;
 use crate::demo::world::World;
 use crate::demo::{self, Simulator, aliyun, huawei, tencent};
+use crate::server::security::Security;
 use anyhow::Context;
 use jiff::SignedDuration;
 use std::io::Write as _;
@@ -34,7 +35,7 @@ struct Clouds {
 ///
 /// # Errors
 /// When no port is to be had, or the exporter cannot be set up.
-pub async fn run(listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(security: Arc<Security>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let tracker = TaskTracker::new();
     let now = clock::now();
     let world = World::new(SEED, now.checked_sub(PAST).unwrap_or(now));
@@ -46,8 +47,10 @@ pub async fn run(listener: TcpListener, stop: CancellationToken) -> anyhow::Resu
     };
     let config = config::load(&clouds.config(), "config/demo.yaml", Some(environment()))?;
     let address = listener.local_addr().context("the listening address is not known")?;
-    std::io::stdout().write_all(clouds.where_to_look(address).as_bytes()).context("stdout is closed")?;
-    let result = run_exporter(config, listener, stop.clone()).await;
+    std::io::stdout()
+        .write_all(clouds.where_to_look(address, security.is_tls()).as_bytes())
+        .context("stdout is closed")?;
+    let result = run_exporter(config, security, listener, stop.clone()).await;
     stop.cancel();
     tracker.close();
     // The simulated clouds have nothing to lose.
@@ -91,14 +94,15 @@ impl Clouds {
             .replace("127.0.0.1:HUAWEI", &self.huawei.to_string())
     }
 
-    fn where_to_look(&self, address: SocketAddr) -> String {
+    fn where_to_look(&self, address: SocketAddr, is_tls: bool) -> String {
         let Self { tencent, aliyun, huawei } = self;
+        let scheme = if is_tls { "https" } else { "http" };
         let port = address.port();
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
         format!(
             "cloud-task-exporter {version}: demo with three simulated clouds; stop with Ctrl-C\n\n\
-             metrics   http://{host}:{port}/metrics\n\
-             page      http://{host}:{port}/\n\
+             metrics   {scheme}://{host}:{port}/metrics\n\
+             page      {scheme}://{host}:{port}/\n\
              tencent   http://{tencent}   region {}   secret_id {}   secret_key {}\n\
              aliyun    http://{aliyun}   region {}   access_key_id {}   access_key_secret {}\n\
              huawei    http://{huawei}   region {}   access_key {}   secret_key {}   project_id {}   user_name {}   password {}   domain {}\n\n",

@@ -11,15 +11,17 @@ pub use demo::run as run_demo;
 
 use crate::clock;
 use crate::cloud::{Account, Shared};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::metrics::Own;
 use crate::model::Observe;
 use crate::poll::Loop;
+use crate::server::security::Security;
 use crate::server::{self, Limits};
 use crate::store::{Rules, Store};
 use anyhow::Context;
 use pulse::Pulses;
 use source::Known;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -60,12 +62,28 @@ pub async fn listen(candidates: &[(String, u16)]) -> anyhow::Result<TcpListener>
     Err(first.unwrap_or_else(|| anyhow::anyhow!("no address to listen on")))
 }
 
+/// Who may see the pages and over what, by a web config file if there is one.
+///
+/// # Errors
+/// Every mistake of the file, a line each.
+pub fn security(web_config_file: Option<&Path>) -> Result<Arc<Security>, String> {
+    let Some(path) = web_config_file.map(Path::to_owned) else {
+        return Ok(Arc::new(Security::none()));
+    };
+    Security::new(move || config::read_web(&path)).map(Arc::new)
+}
+
 /// Polls what the config names and serves it on `listener` until `stop`.
 ///
 /// # Errors
 /// When an account cannot be set up, or a part ended by a bug: better to end, and be started again, than to go on
 /// without it.
-pub async fn run(config: Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    security: Arc<Security>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let now = clock::now();
     let own = Arc::new(Own::new().context("the exporter's own metrics cannot be set up")?);
     own.set_build(VERSION, REVISION);
@@ -82,9 +100,10 @@ pub async fn run(config: Config, listener: TcpListener, stop: CancellationToken)
     }
     own.config_taken(now);
     let address = listener.local_addr().context("the listening address is not known")?;
-    tracing::info!(version = VERSION, revision = REVISION, accounts = lags.len(), %address, "serving");
+    tracing::info!(version = VERSION, revision = REVISION, accounts = lags.len(), %address, tls = security.is_tls(), "serving");
     let source = Arc::new(Known { store: Arc::clone(&store), own, lags });
-    parts.spawn(pulses.watch("server", server::serve(listener, source, Limits::default(), stop.clone())));
+    let serving = server::serve(listener, source, security, Limits::default(), stop.clone());
+    parts.spawn(pulses.watch("server", serving));
     if notify::is_wanted() {
         parts.spawn(notify::keep_telling(pulses, move || status(&store), stop.clone()));
     }

@@ -1,4 +1,5 @@
-//! A config file to a [`Config`] that cannot be wrong, or to every mistake in it with line and column.
+//! A config file to a [`Config`] that cannot be wrong, or to every mistake in it with line and column; the web config file
+//! likewise, to what the server asks for.
 //!
 //! The only owner of YAML. Reads the config file and, if asked to, the secrets it refers to; never the network.
 
@@ -8,18 +9,21 @@ mod found;
 mod mistakes;
 mod position;
 mod typed;
+mod web;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use mistakes::{Located, Mistakes};
+pub use web::read_web;
 
 use crate::cloud::Prepared;
 use crate::cloud::settings::{Environment, Report};
 use document::Document;
 use file::File;
 use found::Found;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -110,10 +114,7 @@ pub fn load_file(path: &Path, environment: Option<Environment>) -> Result<Config
     let file_name = path.display().to_string();
     let bytes = std::fs::read(path)
         .map_err(|error| Mistakes::of_file(&file_name, format!("the config file cannot be read: {error}")))?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => load(text, &file_name, environment),
-        Err(error) => Err(Mistakes::of_bytes(&file_name, &bytes, error.valid_up_to())),
-    }
+    load(text_of(&bytes, &file_name)?, &file_name, environment)
 }
 
 /// Reads the text of a config file. With an environment, the secrets it refers to are read, too; without, as
@@ -122,18 +123,35 @@ pub fn load_file(path: &Path, environment: Option<Environment>) -> Result<Config
 /// # Errors
 /// Every mistake in the text, under the name of the file.
 pub fn load(text: &str, file_name: &str, environment: Option<Environment>) -> Result<Config, Mistakes> {
+    let check = |file: File, report: &mut Report, odd: &mut Report| file.check(environment, report, odd);
+    let (config, warnings) = checked(text, file_name, check)?;
+    Ok(Config { warnings, ..config })
+}
+
+/// The bytes of a file as text.
+fn text_of<'a>(bytes: &'a [u8], file_name: &str) -> Result<&'a str, Mistakes> {
+    std::str::from_utf8(bytes).map_err(|error| Mistakes::of_bytes(file_name, bytes, error.valid_up_to()))
+}
+
+/// Reads a text as a `T` and makes a `C` of it. The check tells mistakes to its first report, and to its second what is
+/// only odd, which is handed back.
+fn checked<T: DeserializeOwned, C>(
+    text: &str,
+    file_name: &str,
+    check: impl FnOnce(T, &mut Report, &mut Report) -> C,
+) -> Result<(C, Vec<Located>), Mistakes> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let Document { value, mut found } =
         Document::read(text).map_err(|unreadable| Mistakes::of_text(file_name, text, unreadable))?;
-    let typed = typed::read::<File>(value);
+    let typed = typed::read::<T>(value);
     found.extend(typed.found);
     let (mut report, mut odd) = (Report::default(), Report::default());
-    let config = typed.value.map(|file| file.check(environment, &mut report, &mut odd));
+    let whole = typed.value.map(|value| check(value, &mut report, &mut odd));
     found.extend(typed.gaps.judge(report));
-    match config {
-        Some(config) if found.is_empty() => {
+    match whole {
+        Some(whole) if found.is_empty() => {
             let odd: Vec<Found> = odd.into_mistakes().into_iter().map(Found::from).collect();
-            Ok(Config { warnings: mistakes::locate_all(text, &odd), ..config })
+            Ok((whole, mistakes::locate_all(text, &odd)))
         }
         _ => Err(Mistakes::locate(file_name, text, &found)),
     }

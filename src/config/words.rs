@@ -98,6 +98,7 @@ fn of_mismatch(found: &str, expected: &str, is_private: bool) -> String {
         "a boolean" => ("true or false", true),
         "f32" | "f64" => ("a number", true),
         "i8" | "i16" | "i32" | "i64" | "isize" | "u8" | "u16" | "u32" | "u64" | "usize" => ("a whole number", true),
+        "a Value::Tagged enum" => ("a word", true),
         "a sequence" => ("a list", false),
         "a map" => ("a mapping (`key: value` lines)", false),
         other if other.starts_with("struct ") => ("a mapping (`key: value` lines)", false),
@@ -234,6 +235,10 @@ mod tests {
             (
                 "invalid type: string \"AKID\", expected struct X",
                 "expected a mapping (`key: value` lines), found a text",
+            ),
+            (
+                "invalid type: floating point `1.2`, expected a Value::Tagged enum",
+                "expected a word, found the number 1.2",
             ),
             ("unknown field `x`, expected `a` or `b`", "unknown key; expected one of a, b"),
             ("unknown variant `4.0`, expected `2.0` or `3.0`", "`4.0` is not known here; expected one of 2.0, 3.0"),

@@ -3,6 +3,7 @@
 //! What is said over them is not its business.
 
 use super::route::Routes;
+use super::security::Security;
 use super::source::Source;
 use super::stall::Stall;
 use hyper::server::conn::http1;
@@ -37,7 +38,9 @@ pub struct Limits {
     pub scrapes: usize,
     /// How long a further scrape waits before it is refused.
     pub scrape_wait: Duration,
-    /// For an answer to begin, counted from the connection's start or the first byte of the request; longer than
+    /// For a TLS handshake, from the first byte to the last.
+    pub handshake_timeout: Duration,
+    /// For an answer to begin, counted from the connection's start, the end of its handshake, or the first byte of the request; longer than
     /// `scrape_wait`.
     pub request_timeout: Duration,
     /// For the next request to arrive on a connection; longer than scrapers pause.
@@ -55,6 +58,7 @@ impl Default for Limits {
             scrapes: 8,
             // Prometheus gives up after ten seconds by default; the refusal is to reach it before.
             scrape_wait: Duration::from_secs(8),
+            handshake_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_mins(2),
             write_timeout: Duration::from_secs(30),
@@ -63,9 +67,17 @@ impl Default for Limits {
     }
 }
 
-/// Serves what `source` shows until `stop`; returns once the last connection has ended.
-pub async fn serve(listener: TcpListener, source: Arc<dyn Source>, limits: Limits, stop: CancellationToken) {
-    accept(listener, source, limits, stop).await;
+/// Serves what `source` shows, to whom and over what `security` says, until `stop`; returns once the last connection has
+/// ended.
+pub async fn serve(
+    listener: TcpListener,
+    source: Arc<dyn Source>,
+    security: Arc<Security>,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let routes = Routes::new(source, Arc::clone(&security), limits.scrapes, limits.scrape_wait);
+    tokio::join!(accept(listener, routes, limits, stop.clone()), security.watch(stop));
 }
 
 /// Where connections come from: the network, or a test.
@@ -90,13 +102,7 @@ impl Listen for TcpListener {
 }
 
 /// [`serve`], wherever the connections come from.
-pub(super) async fn accept(
-    mut listener: impl Listen,
-    source: Arc<dyn Source>,
-    limits: Limits,
-    stop: CancellationToken,
-) {
-    let routes = Routes::new(source, limits.scrapes, limits.scrape_wait);
+pub(super) async fn accept(mut listener: impl Listen, routes: Arc<Routes>, limits: Limits, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
     let mut told: Option<Instant> = None;
@@ -113,7 +119,7 @@ pub(super) async fn accept(
             Ok((io, place)) => {
                 let (routes, stop) = (Arc::clone(&routes), stop.clone());
                 connections.spawn(async move {
-                    converse(io, &routes, limits, stop).await;
+                    welcome(io, &routes, limits, stop).await;
                     drop(place);
                 });
             }
@@ -142,7 +148,29 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// One connection, from its first request to its last answer.
+/// One connection, from its first byte to its last.
+async fn welcome<Io>(io: Io, routes: &Arc<Routes>, limits: Limits, stop: CancellationToken)
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Below TLS, where a byte that the peer takes is seen as such.
+    let io = Stall::new(io, limits.request_timeout, limits.write_timeout);
+    let Some(tls) = routes.rules().tls.clone() else {
+        return converse(io, routes, limits, stop).await;
+    };
+    let handshake = timeout(limits.handshake_timeout, tls.accept(io));
+    match stop.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(mut io))) => {
+            io.get_mut().0.expect_request();
+            converse(io, routes, limits, stop).await;
+        }
+        Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+        Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
+        None => {}
+    }
+}
+
+/// A connection, from its first request to its last answer.
 async fn converse<Io>(io: Io, routes: &Arc<Routes>, limits: Limits, stop: CancellationToken)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -151,10 +179,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle_timeout)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(
-            TokioIo::new(Stall::new(io, limits.request_timeout, limits.write_timeout)),
-            TowerToHyperService::new(routes.service()),
-        );
+        .serve_connection(TokioIo::new(io), TowerToHyperService::new(routes.service()));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),

@@ -1,8 +1,9 @@
-//! From a request to its answer: which route, which method, which headers.
+//! From a request to its answer: whether there is one, which route, which method, which headers.
 //!
 //! It knows nothing of connections, and reads no request body.
 
 use super::fair::{BoxError, Fair};
+use super::security::{Rules, Security, Verdict};
 use super::source::Source;
 use super::{page, scrape};
 use crate::clock;
@@ -11,7 +12,7 @@ use crate::model::AccountKey;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -52,17 +53,31 @@ enum Route {
 const ROUTES: [(&str, Route); 4] =
     [("/", Route::Landing), ("/metrics", Route::Metrics), ("/-/healthy", Route::Healthy), ("/-/ready", Route::Ready)];
 
+/// What a machine must be able to ask without a password, and however many requests there are: whether to restart us.
+const OPEN: [&str; 2] = ["/-/healthy", "/-/ready"];
+
 /// Answers requests out of a source.
 pub(super) struct Routes {
     source: Arc<dyn Source>,
+    security: Arc<Security>,
     scrapes: Arc<Semaphore>,
     scrape_wait: Duration,
 }
 
 impl Routes {
     /// At most `scrapes` answers to scrapes are under way at a time; a further one waits for `scrape_wait`.
-    pub(super) fn new(source: Arc<dyn Source>, scrapes: usize, scrape_wait: Duration) -> Arc<Self> {
-        Arc::new(Self { source, scrapes: Arc::new(Semaphore::new(scrapes)), scrape_wait })
+    pub(super) fn new(
+        source: Arc<dyn Source>,
+        security: Arc<Security>,
+        scrapes: usize,
+        scrape_wait: Duration,
+    ) -> Arc<Self> {
+        Arc::new(Self { source, security, scrapes: Arc::new(Semaphore::new(scrapes)), scrape_wait })
+    }
+
+    /// What holds for connections and requests now.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        self.security.rules()
     }
 
     /// As a service: with compression, and with every body taking turns with those of other connections.
@@ -72,11 +87,34 @@ impl Routes {
         let routes = Arc::clone(self);
         let answer = service_fn(move |request: Request<B>| {
             let routes = Arc::clone(&routes);
-            async move { Ok(routes.answer(&request.into_parts().0).await) }
+            async move { Ok(routes.guarded_answer(&request.into_parts().0).await) }
         });
         // A repetitive text gains next to nothing from higher levels.
         let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
         ServiceBuilder::new().layer(compression).service(answer).map_response(|response| response.map(Fair::new))
+    }
+
+    /// [`answer`](Self::answer) for those whom the rules let in, with the headers the rules ask for.
+    async fn guarded_answer(&self, request: &Parts) -> Answer {
+        let rules = self.rules();
+        let is_open = OPEN.contains(&request.uri.path());
+        let verdict = if is_open { Verdict::Admitted } else { rules.judge(&request.headers).await };
+        let mut answer = match verdict {
+            Verdict::Admitted => self.answer(request).await,
+            Verdict::Unauthorized => {
+                let refusal = text(StatusCode::UNAUTHORIZED, "a user name and the right password are needed\n");
+                with(refusal, WWW_AUTHENTICATE, "Basic realm=\"cloud-task-exporter\", charset=\"UTF-8\"")
+            }
+            Verdict::TooMany => {
+                text(StatusCode::TOO_MANY_REQUESTS, "too many requests for the configured rate limit\n")
+            }
+            Verdict::Busy => {
+                let refusal = text(StatusCode::SERVICE_UNAVAILABLE, "too many passwords wait to be checked\n");
+                with(refusal, RETRY_AFTER, "10")
+            }
+        };
+        rules.dress(answer.headers_mut());
+        answer
     }
 
     /// A request's body is dropped unread. A HEAD is answered like a GET; hyper drops the answer's body.

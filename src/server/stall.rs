@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 #[derive(Debug)]
 pub(super) struct Stall<Io> {
     io: Io,
-    /// From the start, or the first byte that is read after a write, to the next write.
+    /// From the start, a request that is expected, or the first byte that is read after a write, to the next write.
     request: Timer,
     /// From the first write that has to wait to the next one that goes through.
     write: Timer,
@@ -54,6 +54,12 @@ impl<Io> Stall<Io> {
     /// wait.
     pub(super) fn new(io: Io, request: Duration, write: Duration) -> Self {
         Self { io, request: Timer::new(request, true), write: Timer::new(write, false) }
+    }
+
+    /// A request must follow now, as at the start.
+    pub(super) fn expect_request(&mut self) {
+        self.request.is_running = false;
+        self.request.start();
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {

@@ -22,3 +22,4 @@ mod secrets;
 mod storms;
 mod strain;
 mod supervision;
+mod web;

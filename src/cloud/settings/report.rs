@@ -33,6 +33,11 @@ impl Report {
         self.within(Step::Key(key.to_owned()), look)
     }
 
+    /// Looks at one item of a list; mistakes found by `look` are placed there.
+    pub fn at_index<T>(&mut self, index: usize, look: impl FnOnce(&mut Self) -> T) -> T {
+        self.within(Step::Index(index), look)
+    }
+
     /// Looks at each item of a list.
     pub fn each<T, U>(&mut self, items: Vec<T>, mut look: impl FnMut(&mut Self, T) -> U) -> Vec<U> {
         items

@@ -3,17 +3,19 @@
 use super::*;
 use crate::server::Limits;
 use crate::server::listen::{Listen, accept};
+use crate::server::route::Routes;
+use crate::server::security::Security;
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-const HEALTH: &str = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
-const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
-const LIMITS: fn() -> Limits = Limits::default;
+pub(super) const HEALTH: &str = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(super) const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(super) const LIMITS: fn() -> Limits = Limits::default;
 
 /// Connections as the test dials them.
 struct Dialed(mpsc::UnboundedReceiver<io::Result<DuplexStream>>);
@@ -29,27 +31,32 @@ impl Listen for Dialed {
     }
 }
 
-struct Served {
-    dial: mpsc::UnboundedSender<io::Result<DuplexStream>>,
-    stop: CancellationToken,
-    server: JoinHandle<()>,
+pub(super) struct Served {
+    pub(super) dial: mpsc::UnboundedSender<io::Result<DuplexStream>>,
+    pub(super) stop: CancellationToken,
+    pub(super) server: JoinHandle<()>,
 }
 
 impl Served {
-    fn start(source: Arc<dyn Source>, limits: Limits) -> Self {
+    pub(super) fn start(source: Arc<dyn Source>, limits: Limits) -> Self {
+        Self::guarded(source, Security::none(), limits)
+    }
+
+    pub(super) fn guarded(source: Arc<dyn Source>, security: Security, limits: Limits) -> Self {
+        let routes = Routes::new(source, Arc::new(security), limits.scrapes, limits.scrape_wait);
         let (dial, dialed) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        let server = TaskTracker::new().spawn(accept(Dialed(dialed), source, limits, stop.clone()));
+        let server = TaskTracker::new().spawn(accept(Dialed(dialed), routes, limits, stop.clone()));
         Self { dial, stop, server }
     }
 
-    fn connect(&self) -> DuplexStream {
+    pub(super) fn connect(&self) -> DuplexStream {
         let (near, far) = duplex(16 * 1024);
         self.dial.send(Ok(far)).unwrap();
         near
     }
 
-    async fn ask(&self, request: &str) -> DuplexStream {
+    pub(super) async fn ask(&self, request: &str) -> DuplexStream {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).await.unwrap();
         stream
@@ -57,7 +64,7 @@ impl Served {
 }
 
 /// Reads up to the end of an answer without a body of unknown length.
-async fn read_answer(stream: &mut DuplexStream, end: &str) -> String {
+pub(super) async fn read_answer(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
     let mut answer = String::new();
     while !answer.ends_with(end) {
         let byte = stream.read_u8().await.unwrap();
@@ -66,7 +73,7 @@ async fn read_answer(stream: &mut DuplexStream, end: &str) -> String {
     answer
 }
 
-async fn read_rest(stream: &mut DuplexStream) -> String {
+pub(super) async fn read_rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();
     rest

@@ -1,7 +1,9 @@
 //! The server as its clients see it, on top of a source that says what a test wants.
 
 mod connections;
+mod guarded;
 mod routes;
+mod tls;
 
 use super::source::{AccountLine, AccountState, Listing, Overview, Source, TaskLine};
 use crate::metrics::Format;

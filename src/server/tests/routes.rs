@@ -1,6 +1,7 @@
 //! Routes, methods and headers, over real sockets.
 
 use super::*;
+use crate::server::security::Security;
 use crate::server::{Limits, page, serve};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ impl Served {
         TaskTracker::new().spawn(serve(
             listener,
             Arc::clone(&source) as Arc<dyn Source>,
+            Arc::new(Security::none()),
             Limits::default(),
             stop.clone(),
         ));
@@ -211,4 +213,43 @@ async fn requests_that_are_none_are_refused() {
         assert!(answer.is_empty() || answer.starts_with(status), "{answer}");
     }
     assert_eq!(served.get("/-/healthy").await.status(), StatusCode::OK);
+}
+
+/// hyper takes a hundred headers.
+#[tokio::test]
+async fn too_many_headers_are_refused() {
+    let served = Served::start().await;
+    let with = |count| format!("GET /-/healthy HTTP/1.1\r\nConnection: close\r\n{}\r\n", "A: 1\r\n".repeat(count));
+    assert!(served.raw(&with(99)).await.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    assert!(served.raw(&with(100)).await.starts_with(b"HTTP/1.1 431 "));
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_their_order() {
+    let served = Served::start().await;
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let last = "GET /-/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let requests = [&*request("/-/healthy"), &request("/nowhere"), &request("/-/healthy"), last].concat();
+    let answers = String::from_utf8(served.raw(&requests).await).unwrap();
+    let statuses: Vec<&str> =
+        answers.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.split(' ').next()).collect();
+    assert_eq!(statuses, ["200", "404", "200", "200"]);
+    assert!(answers.ends_with("ready\n"), "{answers}");
+}
+
+/// The answer does not wait for a body, and the connection does not outlive one that is not there yet.
+#[tokio::test]
+async fn a_body_is_neither_read_nor_waited_for() {
+    let served = Served::start().await;
+    for (method, length) in [
+        ("GET", "Content-Length: 1000000000"),
+        ("GET", "Transfer-Encoding: chunked"),
+        ("POST", "Content-Length: 1000000000"),
+        ("POST", "Content-Length: 10\r\nExpect: 100-continue"),
+    ] {
+        let answer = served.raw(&format!("{method} /-/healthy HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n")).await;
+        let answer = String::from_utf8(answer).unwrap();
+        let status = if method == "GET" { "HTTP/1.1 200 OK\r\n" } else { "HTTP/1.1 405 " };
+        assert!(answer.starts_with(status), "{method} {length}: {answer}");
+    }
 }
