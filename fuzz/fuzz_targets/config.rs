@@ -17,10 +17,7 @@ fuzz_target!(|text: &str| {
 });
 
 fn in_the_text(text: &str, located: &Located) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (line, column) = located.place.expect("a mistake in a text has a place");
-    let found = if line == 1 { text.lines().next().or(Some("")) } else { text.lines().nth(line - 1) };
-    let found = found.unwrap_or_else(|| panic!("there is no line {line}"));
-    assert!((1..=found.chars().count() + 1).contains(&column), "line {line} has no column {column}");
+    laws::has_place(text, line, column);
     assert!(!located.text.is_empty() && !located.text.contains(char::is_control), "{:?}", located.text);
 }

@@ -39,6 +39,14 @@ pub fn every_status(provider: &'static str, body: &[u8], read: impl Fn(&Answer) 
     }
 }
 
+/// Asserts that a text has that line and that column, both from 1; the place after a line's end is one.
+pub fn has_place(text: &str, line: usize, column: usize) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let found = if line == 1 { text.lines().next().or(Some("")) } else { text.lines().nth(line - 1) };
+    let found = found.unwrap_or_else(|| panic!("there is no line {line}"));
+    assert!((1..=found.chars().count() + 1).contains(&column), "line {line} has no column {column}");
+}
+
 /// An error is one short line, and so is its code.
 fn errors(error: &Error) {
     for text in [chain(error), error.to_string(), error.code().to_owned()] {
