@@ -5,7 +5,7 @@
 
 use crate::config;
 use crate::telemetry::{LogFormat, LogLevel};
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -60,6 +60,14 @@ pub struct Flags {
         default_value = ":10417"
     )]
     pub listen_address: ListenAddress,
+    /// Reload the config on POST /-/reload, not only on SIGHUP
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "CLOUD_TASK_EXPORTER_WEB_ENABLE_LIFECYCLE",
+        hide_env_values = true,
+        value_parser = BoolishValueParser::new()
+    )]
+    pub enable_lifecycle: bool,
     /// Lines of this weight and above are logged
     #[arg(
         long = "log.level",
@@ -211,7 +219,7 @@ fn flags_behind_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 
 /// A flag that takes no value.
 fn is_lone(argument: &OsStr) -> bool {
-    ["--help", "--version", "--"].iter().any(|lone| argument == *lone)
+    ["--help", "--version", "--web.enable-lifecycle", "--"].iter().any(|lone| argument == *lone)
 }
 
 /// Every mistake of a config file, or that there is none and how much it asks for. Secrets are not read.
@@ -241,7 +249,7 @@ mod tests {
     }
 
     fn flags(address: &str, log_level: LogLevel, log_format: LogFormat) -> Flags {
-        Flags { listen_address: address.parse().unwrap(), log_level, log_format }
+        Flags { listen_address: address.parse().unwrap(), enable_lifecycle: false, log_level, log_format }
     }
 
     fn serve(config_file: &str, flags: Flags) -> Command {
@@ -279,6 +287,10 @@ mod tests {
             Ok(serve("serve", flags(":10417", LogLevel::Info, LogFormat::Logfmt))),
             "a file may have the name of a command"
         );
+        for words in ["--web.enable-lifecycle demo", "demo --web.enable-lifecycle"] {
+            let Ok(Command::Demo { flags }) = parse_words(words) else { panic!("{words} is no demo") };
+            assert!(flags.enable_lifecycle);
+        }
     }
 
     #[test]
@@ -324,7 +336,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 4 + 4 + 3);
+        assert_eq!(seen, 5 + 5 + 4);
     }
 
     #[test]

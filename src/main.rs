@@ -1,12 +1,15 @@
 //! The command line to an exit code; everything else is in the library.
 
 use anyhow::Context;
+use cloud_task_exporter::app::{self, Reloading};
 use cloud_task_exporter::cli::{self, Command, Exit, Flags};
 use cloud_task_exporter::cloud::settings::Environment;
-use cloud_task_exporter::{app, config, telemetry};
+use cloud_task_exporter::config::{self, Config, Mistakes};
+use cloud_task_exporter::telemetry;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,23 +37,36 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
     if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
         return ended(Err(error.into()));
     }
-    let config = match config::load_file(config_file, Some(Environment::of_process())) {
+    let config = match load(config_file) {
         Ok(config) => config,
         Err(mistakes) => {
             let hint = if config_file.exists() { "" } else { NO_FILE };
             return finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n{hint}") });
         }
     };
+    let file = config_file.to_owned();
+    let reloading = Reloading {
+        load: Arc::new(move || load(&file).map_err(|mistakes| mistakes.to_string())),
+        over_http: flags.enable_lifecycle,
+    };
+    ended(listening(flags, |listener, stop| app::run(config, reloading, listener, stop)))
+}
+
+/// The config of a file, with its warnings in the log.
+fn load(config_file: &Path) -> Result<Config, Mistakes> {
+    let config = config::load_file(config_file, Some(Environment::of_process()))?;
     for warning in config.warnings() {
         let warning = warning.line(&config_file.display().to_string());
         tracing::warn!(warning, "the config asks for something this version does not do");
     }
-    ended(listening(flags, |listener, stop| app::run(config, listener, stop)))
+    Ok(config)
 }
 
 fn demo(flags: &Flags) -> ExitCode {
     let started = telemetry::init(flags.log_level, flags.log_format).map_err(anyhow::Error::from);
-    ended(started.and_then(|()| listening(flags, app::run_demo)))
+    ended(
+        started.and_then(|()| listening(flags, |listener, stop| app::run_demo(flags.enable_lifecycle, listener, stop))),
+    )
 }
 
 /// Runs `work` with the address the flags name, until the process is asked to stop.

@@ -3,20 +3,22 @@
 //! Nothing is decided here about tasks, clouds or metrics.
 
 mod demo;
+mod reload;
+mod running;
 mod source;
 
 pub use demo::run as run_demo;
+pub use reload::{Load, Reloading};
 
 use crate::clock;
-use crate::cloud::{Account, Shared};
 use crate::config::Config;
 use crate::metrics::Own;
-use crate::model::Observe;
-use crate::poll::Loop;
 use crate::server::{self, Limits};
-use crate::store::{Rules, Store};
+use crate::store::Store;
 use anyhow::Context;
-use source::Known;
+use reload::Reloader;
+use running::{Running, rules};
+use source::{Known, Lags};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -57,28 +59,33 @@ pub async fn listen(candidates: &[(String, u16)]) -> anyhow::Result<TcpListener>
     Err(first.unwrap_or_else(|| anyhow::anyhow!("no address to listen on")))
 }
 
-/// Polls what the config names and serves it on `listener` until `stop`.
+/// Polls what the config names, and what it names when it is loaded anew, and serves it on `listener` until `stop`.
 ///
 /// # Errors
 /// When an account cannot be set up, or a part ended by a bug: better to end, and be started again, than to go on
 /// without it.
-pub async fn run(config: Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    reloading: Reloading,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let now = clock::now();
     let own = Arc::new(Own::new().context("the exporter's own metrics cannot be set up")?);
     own.set_build(VERSION, REVISION);
     let store = Arc::new(Store::new(rules(&config), Arc::clone(&own), now));
-    let mut parts = JoinSet::new();
-    let mut lags = Vec::new();
-    for account in build_accounts(config, &own)? {
-        let key = account.key.clone();
-        let polling = Loop::new(account, Arc::clone(&store), Arc::clone(&own) as Arc<dyn Observe>);
-        lags.push((key, polling.lag()));
-        parts.spawn(polling.run(stop.clone()));
-    }
+    let lags = Arc::new(Lags::default());
+    let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), stop.clone())?;
+    let accounts = config.counts().accounts;
+    running.apply(config).await.context("an account cannot be set up")?;
     own.config_taken(now);
+    let (reloader, requests) = Reloader::new(reloading.load, running, Arc::clone(&own))?;
     let address = listener.local_addr().context("the listening address is not known")?;
-    tracing::info!(version = VERSION, revision = REVISION, accounts = lags.len(), %address, "serving");
-    let source = Arc::new(Known { store, own, lags });
+    tracing::info!(version = VERSION, revision = REVISION, accounts, %address, "serving");
+    let reloads = reloading.over_http.then_some(requests);
+    let source = Arc::new(Known { store, own, lags, reloads });
+    let mut parts = JoinSet::new();
+    parts.spawn(reloader.run(stop.clone()));
     parts.spawn(server::serve(listener, source, Limits::default(), stop.clone()));
     run_until_stopped(parts, stop).await
 }
@@ -123,22 +130,6 @@ pub fn stop_on_signals(tracker: &TaskTracker) -> anyhow::Result<CancellationToke
         stopping.cancel();
     });
     Ok(stop)
-}
-
-fn rules(config: &Config) -> Rules {
-    Rules {
-        stale_after: config.poll.stale_after,
-        not_found_grace: config.poll.not_found_grace,
-        final_recheck: config.poll.final_recheck,
-        instance_histograms: config.metrics.instance_histograms,
-        series_limit: config.metrics.series_limit,
-    }
-}
-
-fn build_accounts(config: Config, own: &Arc<Own>) -> anyhow::Result<Vec<Account>> {
-    let shared = Shared::new(Arc::clone(own) as Arc<dyn Observe>)?;
-    let accounts = config.accounts.into_iter().map(|prepared| prepared.build(&shared));
-    accounts.collect::<Result<_, _>>().context("an account cannot be set up")
 }
 
 #[cfg(test)]

@@ -22,6 +22,20 @@ pub(super) enum Credentials {
     Token(SecretString),
 }
 
+impl Credentials {
+    /// Everything of them that nobody may see, and who they belong to.
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Key(AccessKey { id, secret, security_token }) => {
+                let secrets = [Some(secret), security_token.as_ref()].into_iter().flatten();
+                std::iter::once(id.as_str()).chain(secrets.map(ExposeSecret::expose_secret)).collect()
+            }
+            Self::User(User { name, password, domain }) => vec![name, password.expose_secret(), domain],
+            Self::Token(token) => vec![token.expose_secret()],
+        }
+    }
+}
+
 /// The credentials at work.
 #[derive(Debug)]
 pub(super) enum Access {

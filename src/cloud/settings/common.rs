@@ -99,6 +99,12 @@ impl Common {
         }
     }
 
+    /// Its part of [`Prepared::settings`](crate::cloud::Prepared::settings).
+    pub fn settings(&self) -> String {
+        let Self { key, region, rate_limit, timeout, interval: _, labels: _ } = self;
+        format!("{key:?} {region} {rate_limit:?} {timeout:?}")
+    }
+
     /// A task the config names, or (with an empty id) the template of tasks to be found.
     pub fn target(&self, task_id: &str, fields: TargetFields, report: &mut Report) -> Target {
         let interval = check_interval(fields.interval, self.interval, report);

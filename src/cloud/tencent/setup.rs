@@ -5,8 +5,8 @@ use super::access::{Access, Dialect, Keys};
 use super::api::{DescribeJob, DescribeJobs, DescribeTask};
 use super::find::{Conditions, Discovery, TasksOfJob};
 use crate::cloud::settings::{Common, Endpoint};
-use crate::cloud::{Account, Client, Error, Find, Finder, Prepared, Shared, unread_secrets};
-use crate::model::Target;
+use crate::cloud::{Account, Client, Cloud, Error, Find, Finder, Prepared, Shared, mark, own_type, unread_secrets};
+use crate::model::{AccountKey, Target};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,14 +52,27 @@ impl Prepared for Checked {
         self.targets.iter_mut().chain(templates).collect()
     }
 
-    fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error> {
+    fn key(&self) -> &AccountKey {
+        &self.common.key
+    }
+
+    fn settings(&self) -> String {
+        let Self { common, endpoint, dialect, keys, .. } = self;
+        format!("{} {endpoint:?} {dialect:?} {:?}", common.settings(), keys.as_ref().map(|keys| mark(&keys.secrets())))
+    }
+
+    fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
         let Self { common, endpoint, dialect, keys, targets, searches } = *self;
         let key = common.key;
-        let keys = keys.ok_or_else(|| unread_secrets(&key))?;
-        let client = Client::new(shared.clone(), key.clone(), common.rate_limit, common.timeout, REFUSED_PAUSE);
-        announce(&client, &searches);
-        let access = Access { endpoint, region: common.region, keys, dialect };
-        let tencent = Arc::new(Tencent { client, access });
+        let tencent = match kept.and_then(own_type::<Tencent>) {
+            Some(tencent) => tencent,
+            None => {
+                let keys = keys.ok_or_else(|| unread_secrets(&key))?;
+                let client = Client::new(shared.clone(), key.clone(), common.rate_limit, common.timeout, REFUSED_PAUSE);
+                Arc::new(Tencent { client, access: Access { endpoint, region: common.region, keys, dialect } })
+            }
+        };
+        announce(&tencent.client, &searches);
         let finders = searches.into_iter().map(|search| search.finder(&tencent)).collect();
         Ok(Account { key, cloud: tencent, targets, finders, concurrency: CONCURRENCY })
     }
@@ -69,11 +82,12 @@ impl Search {
     fn finder(self, tencent: &Arc<Tencent>) -> Finder {
         let Self { what, limit, template } = self;
         let tencent = Arc::clone(tencent);
+        let text = format!("{what:?} {limit}").into();
         let find: Arc<dyn Find> = match what {
             What::TasksOf(job) => Arc::new(TasksOfJob { tencent, job }),
             What::Jobs(conditions) => Arc::new(Discovery::new(tencent, conditions, limit)),
         };
-        Finder { find, template, keep: KEEP, limit }
+        Finder { find, search: text, template, keep: KEEP, limit }
     }
 }
 

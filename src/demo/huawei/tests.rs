@@ -264,7 +264,7 @@ impl Set {
         tracker.spawn(serve(listener, served, tracker.clone(), stop.clone()));
         let notes = Arc::new(Notes::default());
         let observe: Arc<dyn Observe> = Arc::<Notes>::clone(&notes);
-        let account = build(section, &endpoint).build(&Shared::new(observe).unwrap()).unwrap();
+        let account = build(section, &endpoint).build(&Shared::new(observe).unwrap(), None).unwrap();
         Self { account, notes, tracker, stop }
     }
 
