@@ -75,7 +75,7 @@ pub async fn run(
     own.set_build(VERSION, REVISION);
     let store = Arc::new(Store::new(rules(&config), Arc::clone(&own), now));
     let lags = Arc::new(Lags::default());
-    let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), stop.clone())?;
+    let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), stop.clone());
     let accounts = config.counts().accounts;
     running.apply(config).await.context("an account cannot be set up")?;
     own.config_taken(now);

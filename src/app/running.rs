@@ -49,17 +49,9 @@ pub(super) struct Difference {
 
 impl Running {
     /// Nothing runs yet; what will, ends with `stop`.
-    ///
-    /// # Errors
-    /// When the system's TLS roots cannot be read.
-    pub(super) fn new(
-        store: Arc<Store>,
-        own: Arc<Own>,
-        lags: Arc<Lags>,
-        stop: CancellationToken,
-    ) -> Result<Self, cloud::Error> {
-        let shared = Shared::new(Arc::clone(&own) as Arc<dyn Observe>)?;
-        Ok(Self { store, own, lags, shared, stop, accounts: BTreeMap::new(), loops: JoinSet::new() })
+    pub(super) fn new(store: Arc<Store>, own: Arc<Own>, lags: Arc<Lags>, stop: CancellationToken) -> Self {
+        let shared = Shared::new(Arc::clone(&own) as Arc<dyn Observe>);
+        Self { store, own, lags, shared, stop, accounts: BTreeMap::new(), loops: JoinSet::new() }
     }
 
     /// Goes on with this config in place of the one before.
@@ -132,8 +124,6 @@ impl Running {
         } else {
             tracing::debug!(provider = %account.key.provider, account = %account.key.account, "an account is asked in another way from now on");
             difference.accounts_changed += 1;
-            // Those of before; the new ones tell when they end.
-            self.own.forget_credentials(&account.key);
             polling.settings = settings;
             polling.cloud = Arc::clone(&account.cloud);
         }

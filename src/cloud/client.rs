@@ -7,13 +7,15 @@ use super::gate::Gate;
 use super::http::{Answer, Http};
 use super::quota::Quota;
 use super::retry;
+use super::settings::{Common, Outgoing};
 use super::{Error, Retry};
 use crate::clock;
 use crate::model::{AccountKey, Observe, Reason};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -57,24 +59,40 @@ pub trait Call: Send + Sync {
 /// What all accounts of the process share.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    http: Http,
+    pools: Arc<Pools>,
     observe: Arc<dyn Observe>,
 }
 
 impl Shared {
-    /// One pool of connections for every account.
-    ///
-    /// # Errors
-    /// When the system's TLS roots cannot be read.
-    pub fn new(observe: Arc<dyn Observe>) -> Result<Self, Error> {
-        Ok(Self { http: Http::new()?, observe })
+    /// No connection yet.
+    pub fn new(observe: Arc<dyn Observe>) -> Self {
+        Self { pools: Arc::default(), observe }
+    }
+}
+
+/// Pools of connections, one for each way out.
+#[derive(Debug, Default)]
+struct Pools {
+    open: Mutex<HashMap<Outgoing, Http>>,
+}
+
+impl Pools {
+    fn of(&self, way: &Outgoing) -> Result<Http, Error> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(http) = open.get(way) {
+            return Ok(http.clone());
+        }
+        let http = Http::new(way)?;
+        open.insert(way.clone(), http.clone());
+        Ok(http)
     }
 }
 
 /// The way to one account's APIs.
 #[derive(Debug)]
 pub struct Client {
-    shared: Shared,
+    http: Http,
+    observe: Arc<dyn Observe>,
     account: AccountKey,
     quota: Quota,
     gate: Gate,
@@ -84,23 +102,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// `rate_limit`: the user's requests per second for each API. `request_timeout`: of one attempt. `refused_pause`: how
-    /// long refused credentials are left alone.
-    pub fn new(
-        shared: Shared,
-        account: AccountKey,
-        rate_limit: Option<f64>,
-        request_timeout: Duration,
-        refused_pause: Duration,
-    ) -> Self {
-        Self {
-            shared,
-            account,
-            quota: Quota::new(rate_limit),
+    /// The way to the APIs of the account with those settings. `refused_pause`: how long refused credentials are left
+    /// alone.
+    ///
+    /// # Errors
+    /// When TLS or the proxy cannot be set up.
+    pub fn new(shared: &Shared, account: &Common, refused_pause: Duration) -> Result<Self, Error> {
+        Ok(Self {
+            http: shared.pools.of(&account.outgoing)?,
+            observe: Arc::clone(&shared.observe),
+            account: account.key.clone(),
+            quota: Quota::new(account.rate_limit),
             gate: Gate::new(refused_pause),
-            timeout: request_timeout,
+            timeout: account.timeout,
             skew: AtomicI64::new(0),
-        }
+        })
     }
 
     /// Whose client it is.
@@ -110,7 +126,7 @@ impl Client {
 
     /// Where requests and credentials are noted.
     pub fn observe(&self) -> &dyn Observe {
-        &*self.shared.observe
+        &*self.observe
     }
 
     /// Makes the call: under the account's quota, tried again while that may help and time is left.
@@ -122,6 +138,26 @@ impl Client {
         let result = self.attempts(call).await;
         self.gate.settle(pass, result.as_ref().err());
         result
+    }
+
+    /// One plain exchange, outside of quota, gate and proof: for the metadata service of the machine and its like.
+    ///
+    /// # Errors
+    /// Why there is no whole answer within `limit`.
+    pub async fn fetch(&self, request: http::Request<Bytes>, limit: Duration) -> Result<Answer, Error> {
+        self.http.exchange(request, limit).await
+    }
+
+    /// The account has other keys now: they may be tried at once.
+    pub fn credentials_changed(&self) {
+        self.gate.renew();
+    }
+
+    /// The account's keys were refused and there are no others: they are left alone for a while.
+    pub fn credentials_refused(&self, refusal: &Error) {
+        if refusal.stops_account() || refusal.is_stale_token() {
+            self.gate.close(refusal);
+        }
     }
 
     async fn attempts<C: Call>(&self, call: &C) -> Result<C::Reply, Error> {
@@ -151,20 +187,20 @@ impl Client {
 
     /// Makes the quota of an API known before it is first asked.
     pub fn announce<C: Call>(&self) {
-        self.shared.observe.quota(&self.account, C::API, self.quota.rate(C::RATE));
+        self.observe.quota(&self.account, C::API, self.quota.rate(C::RATE));
     }
 
     async fn take_turn<C: Call>(&self) {
         let waited = self.quota.acquire(C::API, C::RATE).await;
         if !waited.is_zero() {
-            self.shared.observe.waited(&self.account, C::API, waited);
+            self.observe.waited(&self.account, C::API, waited);
         }
     }
 
     /// Slows the account when the cloud asked for that; how long it pauses.
     fn brake<C: Call>(&self, error: &Error) -> Option<Duration> {
         (error.reason() == Reason::Throttled).then(|| {
-            self.shared.observe.throttled(&self.account, C::API);
+            self.observe.throttled(&self.account, C::API);
             self.quota.throttled(Instant::now(), error.retry_after(), clock::jitter())
         })
     }
@@ -174,11 +210,11 @@ impl Client {
         let stamp = Stamp { at: self.time_of_the_cloud(), nonce: clock::nonce() };
         let request = call.request(&stamp)?;
         let started = Instant::now();
-        let answer = self.shared.http.exchange(request, self.timeout).await;
+        let answer = self.http.exchange(request, self.timeout).await;
         let result =
             answer.and_then(|answer| echo::judge(call, &answer).inspect_err(|error| self.learn_skew(error, &answer)));
         let code = result.as_ref().err().map_or("ok", Error::code);
-        self.shared.observe.request(&self.account, C::API, code, started.elapsed());
+        self.observe.request(&self.account, C::API, code, started.elapsed());
         result
     }
 

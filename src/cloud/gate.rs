@@ -70,9 +70,9 @@ impl Gate {
     pub(super) fn settle(&self, pass: Pass, failure: Option<&Error>) {
         let mut state = self.state();
         match failure {
-            Some(error) if error.stops_account() => {
-                *state = State::Closed { until: Instant::now() + self.pause, why: error.to_string().into() };
-            }
+            // Other keys may do better; if there are none, whoever holds the keys closes the gate.
+            Some(error) if error.is_stale_token() => {}
+            Some(error) if error.stops_account() => *state = self.closed(error),
             Some(error) if matches!(error.reason(), Reason::Timeout | Reason::Transport) => {
                 if let State::Untested { unanswered } = &mut *state {
                     let (reason, why) = (error.reason(), error.to_string().into());
@@ -84,6 +84,20 @@ impl Gate {
         }
         drop(state);
         drop(pass);
+    }
+
+    /// Closes the gate: the credentials were refused, and there are no others.
+    pub(super) fn close(&self, refusal: &Error) {
+        *self.state() = self.closed(refusal);
+    }
+
+    /// Opens the gate for one request: there are other credentials now.
+    pub(super) fn renew(&self) {
+        *self.state() = State::Untested { unanswered: None };
+    }
+
+    fn closed(&self, refusal: &Error) -> State {
+        State::Closed { until: Instant::now() + self.pause, why: refusal.to_string().into() }
     }
 
     /// `asked`: since when the request waits.

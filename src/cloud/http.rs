@@ -1,9 +1,9 @@
 //! One exchange over HTTP: a request out, a whole answer in, within a time and a size.
 //!
 //! The one owner of `reqwest`. TLS is always verified and redirects are never followed: a signed request must not be sent
-//! on to somebody else. Proxies are taken from the environment.
+//! on to somebody else. Proxies are an account's own, or taken from the environment.
 
-use super::settings::is_loopback;
+use super::settings::{Outgoing, is_loopback};
 use super::{Error, Retry};
 use crate::model::Reason;
 use bytes::Bytes;
@@ -33,17 +33,21 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 pub(super) struct Http {
     anywhere: reqwest::Client,
-    /// For addresses of this machine, which no proxy can reach.
-    loopback: reqwest::Client,
+    /// For this machine and the metadata services beside it, which no proxy can reach.
+    nearby: reqwest::Client,
 }
 
 impl Http {
     /// An empty pool.
     ///
     /// # Errors
-    /// When the system's TLS roots cannot be read.
-    pub(super) fn new() -> Result<Self, Error> {
-        Ok(Self { anywhere: build(client_builder())?, loopback: build(client_builder().no_proxy())? })
+    /// When the TLS roots, the system's or the account's own, cannot be read, or the proxy's address cannot.
+    pub(super) fn new(way: &Outgoing) -> Result<Self, Error> {
+        let anywhere = match way.proxy() {
+            Some(proxy) => trusting(client_builder(), way)?.proxy(proxy_at(proxy)?),
+            None => trusting(client_builder(), way)?,
+        };
+        Ok(Self { anywhere: build(anywhere)?, nearby: build(trusting(client_builder(), way)?.no_proxy())? })
     }
 
     /// Sends a request and reads the whole answer within `limit`.
@@ -59,18 +63,21 @@ impl Http {
 
     async fn send(&self, request: Request<Bytes>) -> Result<Answer, Error> {
         let host = request.uri().host().unwrap_or_default().to_owned();
+        let client = self.client_for(request.uri());
         let request = reqwest::Request::try_from(request).map_err(|error| {
             Error::new(Reason::Rejected, "the request cannot be built").with_source(error.without_url())
         })?;
-        let mut response = self.client_for(&host).execute(request).await.map_err(|error| {
+        let mut response = client.execute(request).await.map_err(|error| {
             Error::new(reason_of(&error), format!("no answer from {host}")).with_source(error.without_url())
         })?;
         let body = read_body(&mut response).await?;
         Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
     }
 
-    fn client_for(&self, host: &str) -> &reqwest::Client {
-        if is_loopback(host) { &self.loopback } else { &self.anywhere }
+    /// Only what is nearby is ever asked without encryption.
+    fn client_for(&self, uri: &http::Uri) -> &reqwest::Client {
+        let is_plain = uri.scheme() == Some(&http::uri::Scheme::HTTP);
+        if is_plain || uri.host().is_some_and(is_loopback) { &self.nearby } else { &self.anywhere }
     }
 }
 
@@ -125,6 +132,21 @@ fn client_builder() -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
+}
+
+/// With the account's own certificate authorities.
+fn trusting(builder: reqwest::ClientBuilder, way: &Outgoing) -> Result<reqwest::ClientBuilder, Error> {
+    let Some(authorities) = way.authorities() else { return Ok(builder) };
+    let wrong = |error| Error::new(Reason::Transport, "the certificates of ca_file cannot be used").with_source(error);
+    Ok(builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(authorities).map_err(wrong)?))
+}
+
+fn proxy_at(url: &str) -> Result<reqwest::Proxy, Error> {
+    // Its address may hold a password.
+    let wrong = |error: reqwest::Error| {
+        Error::new(Reason::Transport, "the proxy cannot be used").with_source(error.without_url())
+    };
+    reqwest::Proxy::all(url).map_err(wrong)
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {

@@ -3,6 +3,7 @@
 //! A cloud is one folder here. One cloud never uses another; what two of them need stands beside this file.
 
 mod client;
+mod credentials;
 pub mod digest;
 mod echo;
 mod error;
@@ -37,9 +38,8 @@ pub trait Cloud: Any + Send + Sync + fmt::Debug {
     /// Why there is no answer; nothing of `previous` becomes invalid by that.
     fn read<'a>(&'a self, task_id: &'a str, previous: Option<&'a Task>) -> BoxFuture<'a, Result<Reading, Error>>;
 
-    /// The config was loaded again, and this account goes on: what it keeps of the files its credentials are in may have
-    /// changed.
-    fn reread_credentials(&self) {}
+    /// Has keys read or fetched anew at the next need. Those there are stay in use until then.
+    fn reread_credentials(&self);
 }
 
 /// A way to find tasks that the config does not name one by one.

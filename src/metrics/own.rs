@@ -127,11 +127,6 @@ impl Own {
         forget(&self.credentials_expiry, account);
     }
 
-    /// Forgets when the credentials of an account end.
-    pub fn forget_credentials(&self, account: &AccountKey) {
-        forget(&self.credentials_expiry, account);
-    }
-
     /// The families, rendered in that format.
     pub fn render(&self, format: Format) -> String {
         let mut text = String::new();
@@ -183,8 +178,14 @@ impl Observe for Own {
         self.waited.with_label_values(&[provider, name, api]);
     }
 
-    fn credentials_expire(&self, account: &AccountKey, at: Timestamp) {
-        self.credentials_expiry.with_label_values(&labels(account)).set(at.as_duration().as_secs_f64());
+    fn credentials_expire(&self, account: &AccountKey, at: Option<Timestamp>) {
+        match at {
+            Some(at) => {
+                self.credentials_expiry.with_label_values(&labels(account)).set(at.as_duration().as_secs_f64());
+            }
+            // There may have been none before, either.
+            None => drop(self.credentials_expiry.remove_label_values(&labels(account))),
+        }
     }
 
     fn polled(&self, account: &AccountKey, failure: Option<Reason>) {

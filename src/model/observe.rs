@@ -14,8 +14,8 @@ pub trait Observe: Send + Sync + fmt::Debug {
     fn waited(&self, account: &AccountKey, api: &'static str, time: Duration);
     /// The quota of an API of an account, in requests per second.
     fn quota(&self, account: &AccountKey, api: &'static str, requests_per_second: f64);
-    /// Temporary credentials of an account end at this instant, in seconds of the Unix epoch.
-    fn credentials_expire(&self, account: &AccountKey, at: jiff::Timestamp);
+    /// The credentials an account has now end at this instant; none: they last.
+    fn credentials_expire(&self, account: &AccountKey, at: Option<jiff::Timestamp>);
     /// A poll ended: well, or for this reason.
     fn polled(&self, account: &AccountKey, failure: Option<Reason>);
     /// A cloud used so many words nobody has mapped.

@@ -38,7 +38,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// An outside crate and the only places that use it.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("reqwest", &["cloud/http.rs", "cloud/settings/endpoint.rs"]),
+    ("reqwest", &["cloud/http.rs", "cloud/settings/endpoint.rs", "cloud/settings/outgoing.rs"]),
+    ("configparser", &["cloud/credentials/file.rs"]),
     ("serde_yaml", &["config/"]),
     ("hyper", &["server/", "demo/http.rs"]),
     ("hyper_util", &["server/", "demo/http.rs"]),

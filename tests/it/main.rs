@@ -14,5 +14,6 @@ mod fake;
 mod faults;
 mod golden;
 mod harness;
+mod outgoing;
 mod reference;
 mod reload;

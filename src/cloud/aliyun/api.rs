@@ -1,8 +1,9 @@
 //! The three actions of the API CS 2015-12-15 that are used; all of them only read.
 
-use super::sign::{Key, Question, canonical_path};
+use super::sign::{Question, canonical_path};
 use super::wire::{ClusterTasks, Clusters, TaskInfo};
 use super::{error, normalize};
+use crate::cloud::credentials::Keys;
 use crate::cloud::settings::Endpoint;
 use crate::cloud::{Answer, Call, Error, Stamp, json};
 use crate::model::{Reading, Reason};
@@ -14,25 +15,25 @@ use serde::de::DeserializeOwned;
 pub(super) const PAGE_SIZE: usize = 100;
 
 /// Where an account is asked, and with what.
-#[derive(Clone, Debug)]
-pub(super) struct Access {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access<'a> {
     /// The address of the API.
-    pub(super) endpoint: Endpoint,
-    /// The credentials.
-    pub(super) key: Key,
+    pub(super) endpoint: &'a Endpoint,
+    /// The keys to sign with.
+    pub(super) keys: &'a Keys,
 }
 
 /// DescribeTaskInfo: one task. The vendor publishes no rate; its own tools ask for a task every few seconds.
 #[derive(Debug)]
 pub(super) struct DescribeTaskInfo<'a> {
-    pub(super) access: &'a Access,
+    pub(super) access: Access<'a>,
     pub(super) task_id: &'a str,
 }
 
 /// DescribeClusterTasks: one page of the tasks of a cluster.
 #[derive(Debug)]
 pub(super) struct DescribeClusterTasks<'a> {
-    pub(super) access: &'a Access,
+    pub(super) access: Access<'a>,
     pub(super) cluster_id: &'a str,
     /// From 1.
     pub(super) page: usize,
@@ -41,7 +42,7 @@ pub(super) struct DescribeClusterTasks<'a> {
 /// DescribeClustersV1: one page of the clusters of a region.
 #[derive(Debug)]
 pub(super) struct DescribeClustersV1<'a> {
-    pub(super) access: &'a Access,
+    pub(super) access: Access<'a>,
     pub(super) region: &'a str,
     /// From 1.
     pub(super) page: usize,
@@ -58,7 +59,7 @@ impl Call for DescribeTaskInfo<'_> {
     }
 
     fn secrets(&self) -> Vec<&str> {
-        self.access.key.secrets()
+        self.access.keys.secrets()
     }
 
     fn reply(&self, answer: &Answer) -> Result<Reading, Error> {
@@ -81,7 +82,7 @@ impl Call for DescribeClusterTasks<'_> {
     }
 
     fn secrets(&self) -> Vec<&str> {
-        self.access.key.secrets()
+        self.access.keys.secrets()
     }
 
     fn reply(&self, answer: &Answer) -> Result<ClusterTasks, Error> {
@@ -105,7 +106,7 @@ impl Call for DescribeClustersV1<'_> {
     }
 
     fn secrets(&self) -> Vec<&str> {
-        self.access.key.secrets()
+        self.access.keys.secrets()
     }
 
     fn reply(&self, answer: &Answer) -> Result<Clusters, Error> {
@@ -115,9 +116,9 @@ impl Call for DescribeClustersV1<'_> {
     }
 }
 
-impl Access {
+impl Access<'_> {
     fn sign(&self, question: &Question<'_>, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
-        question.sign(&self.endpoint, &self.key, stamp)
+        question.sign(self.endpoint, self.keys, stamp)
     }
 }
 
@@ -152,9 +153,12 @@ mod tests {
     use crate::cloud::echo::tests::no_error_repeats_a_secret as check;
     use http::{HeaderMap, StatusCode};
 
-    fn access() -> Access {
-        let key = Key { id: "id".into(), secret: "secret".into(), token: None };
-        Access { endpoint: Endpoint::https("cs.cn-hangzhou.aliyuncs.com").unwrap(), key }
+    fn endpoint() -> Endpoint {
+        Endpoint::https("cs.cn-hangzhou.aliyuncs.com").unwrap()
+    }
+
+    fn keys() -> Keys {
+        Keys { id: "id".into(), secret: "secret".into(), token: None }
     }
 
     fn stamp() -> Stamp {
@@ -168,7 +172,7 @@ mod tests {
 
     #[test]
     fn addresses_are_the_documented_ones() {
-        let access = &access();
+        let access = Access { endpoint: &endpoint(), keys: &keys() };
         let address = |request: Request<Bytes>| request.uri().path_and_query().unwrap().to_string();
         let task = DescribeTaskInfo { access, task_id: "a/b" }.request(&stamp()).unwrap();
         assert_eq!(address(task), "/tasks/a%2Fb");
@@ -180,9 +184,9 @@ mod tests {
 
     #[test]
     fn no_error_repeats_a_secret() {
-        let key =
-            Key { id: "LTAI5tHUNTER2".into(), secret: "hunter/2secret".into(), token: Some("CAIS/hunter2+=".into()) };
-        let access = &Access { key, ..access() };
+        let keys =
+            Keys { id: "LTAI5tHUNTER2".into(), secret: "hunter/2secret".into(), token: Some("CAIS/hunter2+=".into()) };
+        let access = Access { endpoint: &endpoint(), keys: &keys };
         let codes =
             ["SignatureDoesNotMatch", "InvalidParameter", "Throttling", "Forbidden.RAM", "InternalError", "400"];
         check(&DescribeTaskInfo { access, task_id: "T-1" }, &codes);
@@ -192,7 +196,7 @@ mod tests {
 
     #[test]
     fn an_id_stays_one_segment() {
-        let access = &access();
+        let access = Access { endpoint: &endpoint(), keys: &keys() };
         for task_id in ["", ".", "..", "a\nb", &"a".repeat(257)] {
             let error = DescribeTaskInfo { access, task_id }.request(&stamp()).unwrap_err();
             assert_eq!(error.reason(), Reason::Rejected, "{task_id:?}");
@@ -201,7 +205,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_its_content_is_an_error() {
-        let access = &access();
+        let access = Access { endpoint: &endpoint(), keys: &keys() };
         let task = DescribeTaskInfo { access, task_id: "T-1" };
         let tasks = DescribeClusterTasks { access, cluster_id: "c1", page: 1 };
         let clusters = DescribeClustersV1 { access, region: "r", page: 1 };

@@ -1,13 +1,13 @@
 //! An account's section of the config file: its shape, its checks, and what it becomes. No request is made here.
 
-use super::api::{Access, flaw_of_id};
+use super::api::flaw_of_id;
 use super::find::Wanted;
-use super::sign::Key;
 use super::{Found, PROVIDER, Settings};
 use crate::cloud::Prepared;
+use crate::cloud::credentials::{Chain, Keyring, Named, Variables};
 use crate::cloud::settings::{
     AccountName, Common, CommonFields, Defaults, Endpoint, Environment, GroupName, Interval, LabelName, LabelValue,
-    RateLimit, RegionName, Report, SecretRef, TargetFields,
+    RateLimit, RegionName, Report, SecretRef, TargetFields, TextOrRef, TlsConfig,
 };
 use crate::model::Target;
 use schemars::JsonSchema;
@@ -31,6 +31,10 @@ pub struct Section {
     endpoint: Option<Endpoint>,
     /// Requests per second for each API action. Default: 5 for tasks, 2 for lists.
     rate_limit: Option<RateLimit>,
+    /// Proxy for its requests, such as `http://proxy.example:3128`, or where that is kept. Default: that of the environment.
+    proxy_url: Option<TextOrRef>,
+    /// What to trust beside the system's certificate authorities.
+    tls_config: Option<TlsConfig>,
     /// How often a live task is asked for. Default: poll.interval.
     interval: Option<Interval>,
     /// Labels on cloud_task_info of every task of the account.
@@ -101,11 +105,13 @@ impl Section {
             account: self.account,
             region: self.region,
             rate_limit: self.rate_limit,
+            proxy_url: self.proxy_url,
+            tls_config: self.tls_config,
             interval: self.interval,
             labels: self.labels,
         };
         let common = Common::check(fields, PROVIDER, "cn-hangzhou", defaults, report);
-        let key = defaults.environment.clone().and_then(|environment| read_key(self.credentials, &environment, report));
+        let keyring = keyring(self.credentials, defaults.environment.as_ref(), report);
         let targets = list("targets", self.targets, report, |report, target| target.check(&common, defaults, report));
         let found = list("discover", self.discover, report, |report, discover| Some(discover.check(&common, report)));
         let endpoint = match self.endpoint {
@@ -113,8 +119,7 @@ impl Section {
             None => Endpoint::https(&format!("cs.{}.aliyuncs.com", common.region)),
         };
         let endpoint = endpoint.map_err(|mistake| report.mistake_at("region", mistake)).ok()?;
-        let access = key.map(|key| Access { endpoint, key });
-        Some(Box::new(Settings { common, access, targets, found }))
+        Some(Box::new(Settings { common, endpoint, keyring, targets, found }))
     }
 }
 
@@ -170,36 +175,34 @@ fn list<Item, Checked>(
     report.at(key, |report| report.each(items.unwrap_or_default(), check)).into_iter().flatten().collect()
 }
 
-fn read_key(credentials: Option<Credentials>, environment: &Environment, report: &mut Report) -> Option<Key> {
-    let Some(credentials) = credentials else {
-        return default_key(environment).map_err(|mistake| report.mistake(mistake)).ok();
+/// Where the keys come from; none where there is no environment to look in. What is named one by one is read at once, to
+/// find what is missing.
+fn keyring(
+    credentials: Option<Credentials>,
+    environment: Option<&Environment>,
+    report: &mut Report,
+) -> Option<Keyring> {
+    let Some(Credentials { access_key_id, access_key_secret, security_token }) = credentials else {
+        return environment.map(|environment| Keyring::new(Box::new(default_chain(environment))));
     };
     report.at("credentials", |report| {
-        let mut read = |key: &str, reference: Option<SecretRef>| {
-            let reference = report.required(key, reference, "{env: NAME}")?;
-            let secret = reference.read_key(environment);
-            secret.map_err(|mistake| report.mistake_at(key, mistake)).ok()
-        };
-        let id = read("access_key_id", credentials.access_key_id);
-        let secret = read("access_key_secret", credentials.access_key_secret);
-        let token = credentials.security_token.map_or(Ok(None), |reference| reference.read_optional_key(environment));
-        let token = token.map_err(|mistake| report.mistake_at("security_token", mistake)).ok();
-        Some(Key { id: id?, secret: secret?, token: token? })
+        let id = report.required("access_key_id", access_key_id, "{env: NAME}");
+        let secret = report.required("access_key_secret", access_key_secret, "{env: NAME}");
+        let named = Named { id: id?, secret: secret?, token: security_token, environment: environment?.clone() };
+        let keys = ["access_key_id", "access_key_secret", "security_token"];
+        named.check(keys, report).map(|named| Keyring::new(Box::new(named)))
     })
 }
 
-/// The variables the vendor's own tools read.
-fn default_key(environment: &Environment) -> Result<Key, String> {
-    let read = |names| {
-        let reference = SecretRef::FirstEnv(names);
-        let secret = reference.read_key(environment);
-        secret.map_err(|mistake| format!("no `credentials`, and {mistake}; set it, or name others under `credentials`"))
+/// The sources of the vendor's SDKs, in their order.
+fn default_chain(environment: &Environment) -> Chain {
+    let variables = Variables {
+        id: "ALIBABA_CLOUD_ACCESS_KEY_ID",
+        secret: "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        token: &["ALIBABA_CLOUD_SECURITY_TOKEN"],
+        environment: environment.clone(),
     };
-    Ok(Key {
-        id: read(&["ALIBABA_CLOUD_ACCESS_KEY_ID"])?,
-        secret: read(&["ALIBABA_CLOUD_ACCESS_KEY_SECRET"])?,
-        token: SecretRef::FirstEnv(&["ALIBABA_CLOUD_SECURITY_TOKEN"]).read_optional_key(environment)?,
-    })
+    Chain::new(vec![Box::new(variables)])
 }
 
 #[cfg(test)]

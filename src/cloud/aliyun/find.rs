@@ -3,8 +3,9 @@
 use super::Service;
 use super::api::{DescribeClusterTasks, DescribeClustersV1, PAGE_SIZE, flaw_of_id};
 use super::normalize::timestamp;
-use super::wire::{ListedCluster, ListedTask, PageInfo};
+use super::wire::{ClusterTasks, Clusters, ListedCluster, ListedTask, PageInfo};
 use crate::clock;
+use crate::cloud::credentials::Keys;
 use crate::cloud::{Error, Find, MAX_PAGES};
 use crate::model::{AccountKey, Reason};
 use futures_util::future::BoxFuture;
@@ -90,10 +91,9 @@ impl Discovery {
     }
 
     async fn tasks_of_one(&self, cluster_id: &str) -> Result<Vec<Found>, Error> {
-        let Service { client, access } = &*self.service;
         let mut list = Pages::default();
         for page in 1..=MAX_PAGES {
-            let answer = client.call(&DescribeClusterTasks { access, cluster_id, page }).await?;
+            let answer = self.service.tasks_of(cluster_id, page).await?;
             let rows = answer.tasks.unwrap_or_default();
             let rows = rows.iter().filter_map(found);
             if list.take(rows.map(|task| (task.task_id.clone(), task)), answer.page_info.as_ref()) {
@@ -104,11 +104,10 @@ impl Discovery {
     }
 
     async fn clusters_of_the_region(&self) -> Result<Vec<Box<str>>, Error> {
-        let Service { client, access } = &*self.service;
         let region = &*self.wanted.region;
         let mut list = Pages::default();
         for page in 1..=MAX_PAGES {
-            let answer = client.call(&DescribeClustersV1 { access, region, page }).await?;
+            let answer = self.service.clusters_of(region, page).await?;
             let rows = answer.clusters.unwrap_or_default().into_iter();
             let rows = rows.map(|cluster| (cluster.cluster_id.text().into(), cluster));
             if list.take(rows, answer.page_info.as_ref()) {
@@ -116,6 +115,22 @@ impl Discovery {
             }
         }
         Err(too_long("the list of clusters"))
+    }
+}
+
+impl Service {
+    async fn tasks_of(&self, cluster_id: &str, page: usize) -> Result<ClusterTasks, Error> {
+        let ask = |keys: Arc<Keys>| async move {
+            self.client.call(&DescribeClusterTasks { access: self.access(&keys), cluster_id, page }).await
+        };
+        self.keyring.with(&self.client, ask).await
+    }
+
+    async fn clusters_of(&self, region: &str, page: usize) -> Result<Clusters, Error> {
+        let ask = |keys: Arc<Keys>| async move {
+            self.client.call(&DescribeClustersV1 { access: self.access(&keys), region, page }).await
+        };
+        self.keyring.with(&self.client, ask).await
     }
 }
 

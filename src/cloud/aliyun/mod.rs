@@ -12,8 +12,9 @@ mod wire;
 
 pub use config::Section;
 
-use super::settings::Common;
-use super::{Account, Client, Cloud, Error, Finder, Prepared, Shared, mark, own_type, unread_secrets};
+use super::credentials::{Keyring, Keys};
+use super::settings::{Common, Endpoint};
+use super::{Account, Client, Cloud, Error, Finder, Prepared, Shared, own_type, unread_secrets};
 use crate::model::{AccountKey, Provider, Reading, Target, Task};
 use api::{Access, DescribeClusterTasks, DescribeClustersV1, DescribeTaskInfo};
 use find::{Discovery, Wanted};
@@ -35,15 +36,17 @@ const KEEP: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 struct Service {
     client: Client,
-    access: Access,
+    endpoint: Endpoint,
+    keyring: Keyring,
 }
 
 /// A checked section.
 #[derive(Debug)]
 struct Settings {
     common: Common,
+    endpoint: Endpoint,
     /// None where the secrets were left unread.
-    access: Option<Access>,
+    keyring: Option<Keyring>,
     targets: Vec<Target>,
     found: Vec<Found>,
 }
@@ -57,7 +60,22 @@ struct Found {
 
 impl Cloud for Service {
     fn read<'a>(&'a self, task_id: &'a str, _: Option<&'a Task>) -> BoxFuture<'a, Result<Reading, Error>> {
-        Box::pin(async move { self.client.call(&DescribeTaskInfo { access: &self.access, task_id }).await })
+        Box::pin(async move {
+            let ask = |keys: Arc<Keys>| async move {
+                self.client.call(&DescribeTaskInfo { access: self.access(&keys), task_id }).await
+            };
+            self.keyring.with(&self.client, ask).await
+        })
+    }
+
+    fn reread_credentials(&self) {
+        self.keyring.reread();
+    }
+}
+
+impl Service {
+    const fn access<'a>(&'a self, keys: &'a Keys) -> Access<'a> {
+        Access { endpoint: &self.endpoint, keys }
     }
 }
 
@@ -71,23 +89,22 @@ impl Prepared for Settings {
     }
 
     fn settings(&self) -> String {
-        let access = self.access.as_ref().map(|access| (&access.endpoint, mark(&access.key.secrets())));
-        format!("{} {access:?}", self.common.settings())
+        let keys = self.keyring.as_ref().map(Keyring::settings);
+        format!("{} {:?} {keys:?}", self.common.settings(), self.endpoint)
     }
 
     fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
-        let Common { key, rate_limit, timeout, .. } = self.common;
         let service = match kept.and_then(own_type::<Service>) {
             Some(service) => service,
             None => {
-                let access = self.access.ok_or_else(|| unread_secrets(&key))?;
-                let client = Client::new(shared.clone(), key.clone(), rate_limit, timeout, REFUSED_PAUSE);
-                Arc::new(Service { client, access })
+                let keyring = self.keyring.ok_or_else(|| unread_secrets(&self.common.key))?;
+                let client = Client::new(shared, &self.common, REFUSED_PAUSE)?;
+                Arc::new(Service { client, endpoint: self.endpoint, keyring })
             }
         };
         announce(&service.client, &self.found);
         let finders = self.found.into_iter().map(|found| found.finder(&service)).collect();
-        Ok(Account { key, cloud: service, targets: self.targets, finders, concurrency: CONCURRENCY })
+        Ok(Account { key: self.common.key, cloud: service, targets: self.targets, finders, concurrency: CONCURRENCY })
     }
 }
 

@@ -3,6 +3,7 @@
 //! A request is signed in the very form it is sent in: nothing after this file may rewrite its path or query.
 //! Facts: <https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature>
 
+use crate::cloud::credentials::Keys;
 use crate::cloud::digest::{hmac_sha256, sha256_hex};
 use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
@@ -17,17 +18,6 @@ pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 /// The version of the container service's API. Another version has actions of the same names.
 pub const VERSION: &str = "2015-12-15";
 
-/// The credentials of an account.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
-    /// `AccessKeyId`.
-    pub(super) id: SecretString,
-    /// `AccessKeySecret`.
-    pub(super) secret: SecretString,
-    /// `SecurityToken`, of temporary credentials only.
-    pub(super) token: Option<SecretString>,
-}
-
 /// What is asked for: an action and its address, not yet signed.
 #[derive(Clone, Debug)]
 pub(super) struct Question<'a> {
@@ -39,23 +29,12 @@ pub(super) struct Question<'a> {
     pub(super) query: &'a [(&'a str, &'a str)],
 }
 
-impl Key {
-    /// Everything of it that nobody may see.
-    pub(super) fn secrets(&self) -> Vec<&str> {
-        [Some(&self.id), Some(&self.secret), self.token.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(ExposeSecret::expose_secret)
-            .collect()
-    }
-}
-
 impl Question<'_> {
     /// The signed request.
     ///
     /// # Errors
     /// When a part of it cannot be put into a header or a URL.
-    pub(super) fn sign(&self, endpoint: &Endpoint, key: &Key, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
+    pub(super) fn sign(&self, endpoint: &Endpoint, key: &Keys, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
         let query = canonical_query(self.query);
         let payload = sha256_hex(b"");
         let fields = canonical_fields(self.fields(endpoint, key, stamp, &payload));
@@ -74,7 +53,7 @@ impl Question<'_> {
     }
 
     /// The headers the documentation asks to sign. Not `accept` and `user-agent`: proxies may rewrite them.
-    fn fields(&self, endpoint: &Endpoint, key: &Key, stamp: &Stamp, payload: &str) -> Vec<(&'static str, String)> {
+    fn fields(&self, endpoint: &Endpoint, key: &Keys, stamp: &Stamp, payload: &str) -> Vec<(&'static str, String)> {
         let mut fields = vec![
             ("host", endpoint.authority().to_owned()),
             ("x-acs-action", self.action.to_owned()),
@@ -213,7 +192,7 @@ mod tests {
     }
 
     fn sign(question: &Question<'_>, token: Option<&str>) -> Request<Bytes> {
-        let key = Key {
+        let key = Keys {
             id: "LTAI5tFakeAccessKeyId01".into(),
             secret: "FakeAccessKeySecretForTests0123".into(),
             token: token.map(SecretString::from),
@@ -255,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_key_is_never_shown() {
-        let key = Key { id: "LTAI5t".into(), secret: "hunter2".into(), token: Some("token3".into()) };
+        let key = Keys { id: "LTAI5t".into(), secret: "hunter2".into(), token: Some("token3".into()) };
         let shown = format!("{key:?}");
         assert!(!shown.contains("LTAI5t") && !shown.contains("hunter2") && !shown.contains("token3"), "{shown}");
     }

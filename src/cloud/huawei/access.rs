@@ -3,10 +3,10 @@
 use super::api::{Proof, Site, User};
 use super::error::Shown;
 use super::project::Project;
-use super::sign::AccessKey;
 use super::token::{Token, Tokens};
+use crate::cloud::credentials::Keyring;
 use crate::cloud::header::secret_value;
-use crate::cloud::{Client, Error};
+use crate::cloud::{Client, Error, mark};
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum Credentials {
     /// `access_key` and `secret_key`.
-    Key(AccessKey),
+    Key(Keyring),
     /// `user_name`, `password` and `domain`.
     User(User),
     /// `token`.
@@ -23,15 +23,12 @@ pub(super) enum Credentials {
 }
 
 impl Credentials {
-    /// Everything of them that nobody may see, and who they belong to.
-    pub(super) fn secrets(&self) -> Vec<&str> {
+    /// Their part of [`Prepared::settings`](crate::cloud::Prepared::settings).
+    pub(super) fn settings(&self) -> String {
         match self {
-            Self::Key(AccessKey { id, secret, security_token }) => {
-                let secrets = [Some(secret), security_token.as_ref()].into_iter().flatten();
-                std::iter::once(id.as_str()).chain(secrets.map(ExposeSecret::expose_secret)).collect()
-            }
-            Self::User(User { name, password, domain }) => vec![name, password.expose_secret(), domain],
-            Self::Token(token) => vec![token.expose_secret()],
+            Self::Key(keyring) => keyring.settings(),
+            Self::User(User { name, password, domain }) => mark(&[name, password.expose_secret(), domain]),
+            Self::Token(token) => mark(&[token.expose_secret()]),
         }
     }
 }
@@ -40,7 +37,7 @@ impl Credentials {
 #[derive(Debug)]
 pub(super) enum Access {
     /// Requests are signed.
-    Key(Arc<AccessKey>, Project),
+    Key(Keyring, Project),
     /// Requests carry the token of the config.
     Token(HeaderValue, Project),
     /// Requests carry a token made for the user.
@@ -48,7 +45,7 @@ pub(super) enum Access {
 }
 
 /// Who asks, and in which project.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asker {
     pub(super) proof: Proof,
     pub(super) project_id: Arc<str>,
@@ -62,7 +59,7 @@ impl Access {
     /// When a given token does not fit into a header.
     pub(super) fn new(credentials: Credentials, project_id: Option<Arc<str>>) -> Result<Self, Error> {
         Ok(match credentials {
-            Credentials::Key(key) => Self::Key(Arc::new(key), Project::new(project_id)),
+            Credentials::Key(keyring) => Self::Key(keyring, Project::new(project_id)),
             Credentials::Token(token) => Self::Token(secret_value(token.expose_secret())?, Project::new(project_id)),
             Credentials::User(user) => Self::User(Tokens::new(user, project_id)),
         })
@@ -74,7 +71,7 @@ impl Access {
     /// Why IAM was not able to say it.
     pub(super) async fn asker(&self, client: &Client, site: &Site) -> Result<Asker, Error> {
         let (proof, project) = match self {
-            Self::Key(key, project) => (Proof::Key(Arc::clone(key)), project),
+            Self::Key(keyring, project) => (Proof::Key(keyring.current(client).await?), project),
             Self::Token(token, project) => (Proof::Token(token.clone(), Shown::Token), project),
             Self::User(tokens) => return Ok(Asker::with(tokens.current(client, site).await?, Shown::AgedToken)),
         };
@@ -82,16 +79,33 @@ impl Access {
         Ok(Asker { proof, project_id, token_number: 0 })
     }
 
-    /// What to carry after a token was refused that may have ended. If that is refused too, the account stops.
+    /// Has keys read anew at the next need.
+    pub(super) fn reread(&self) {
+        if let Self::Key(keyring, _) = self {
+            keyring.reread();
+        }
+    }
+
+    /// What to carry instead of what was refused, if there is anything else.
     ///
     /// # Errors
     /// Why IAM gave no other token.
-    pub(super) async fn renewed(&self, refused: &Asker, client: &Client, site: &Site) -> Result<Asker, Error> {
-        match self {
-            Self::User(tokens) => {
-                Ok(Asker::with(tokens.after(refused.token_number, client, site).await?, Shown::Token))
+    pub(super) async fn instead_of(
+        &self,
+        refused: &Asker,
+        client: &Client,
+        site: &Site,
+    ) -> Result<Option<Asker>, Error> {
+        match (self, &refused.proof) {
+            (Self::User(tokens), _) => {
+                let token = tokens.after(refused.token_number, client, site).await?;
+                Ok(Some(Asker::with(token, Shown::Token)))
             }
-            Self::Key(..) | Self::Token(..) => self.asker(client, site).await,
+            (Self::Key(keyring, _), Proof::Key(keys)) => {
+                let other = keyring.instead_of(keys, client).await;
+                Ok(other.map(|keys| Asker { proof: Proof::Key(keys), ..refused.clone() }))
+            }
+            _ => Ok(None),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! "KeystoneCreateUserTokenByPassword".
 
 use super::error::{Shown, classify, in_disguise};
-use super::sign::{self, AccessKey, Signable};
+use super::sign::{self, Signable};
 use super::wire::{self, IssuedToken, Job, Projects};
+use crate::cloud::credentials::Keys;
 use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
 use crate::cloud::{Answer, Call, Error, Stamp, json};
@@ -32,7 +33,7 @@ pub(super) struct Site {
 #[derive(Clone, Debug)]
 pub(super) enum Proof {
     /// A signature made with this key.
-    Key(Arc<AccessKey>),
+    Key(Arc<Keys>),
     /// A token, and what its refusal would mean.
     Token(HeaderValue, Shown),
 }
@@ -163,10 +164,7 @@ impl Call for CreateToken<'_> {
 impl Proof {
     fn secrets(&self) -> Vec<&str> {
         match self {
-            Self::Key(key) => {
-                let token = key.security_token.as_ref().map(ExposeSecret::expose_secret);
-                [Some(&*key.id), Some(key.secret.expose_secret()), token].into_iter().flatten().collect()
-            }
+            Self::Key(keys) => keys.secrets(),
             Self::Token(token, _) => token.to_str().into_iter().collect(),
         }
     }
@@ -195,16 +193,16 @@ impl Get<'_> {
         let request = Request::get(url).header(CONTENT_TYPE, JSON);
         let request = match proof {
             Proof::Token(token, _) => request.header("x-auth-token", token),
-            Proof::Key(key) => self.signed(request, key, stamp)?,
+            Proof::Key(keys) => self.signed(request, keys, stamp)?,
         };
         request.body(Bytes::new()).map_err(unsendable)
     }
 
-    fn signed(&self, request: Builder, key: &AccessKey, stamp: &Stamp) -> Result<Builder, Error> {
+    fn signed(&self, request: Builder, keys: &Keys, stamp: &Stamp) -> Result<Builder, Error> {
         let date = sign::date(stamp.at);
         let mut headers = vec![("x-sdk-date", date.as_str())];
         headers.extend(self.project_id.map(|id| ("x-project-id", id)));
-        headers.extend(key.security_token.as_ref().map(|token| ("x-security-token", token.expose_secret())));
+        headers.extend(keys.token.as_ref().map(|token| ("x-security-token", token.expose_secret())));
         let mut request = request;
         for (name, value) in &headers {
             request = request.header(*name, secret_value(value)?);
@@ -214,8 +212,8 @@ impl Get<'_> {
         let (path, query) = (self.path, self.query);
         let signable = Signable { method: "GET", path, query, headers: &headers, body: b"" };
         let to_sign = sign::string_to_sign(&date, &sign::canonical_request(&signable));
-        let signature = sign::signature(key.secret.expose_secret(), &to_sign);
-        let authorization = sign::authorization(&key.id, &sign::signed_headers(&headers), &signature);
+        let signature = sign::signature(keys.secret.expose_secret(), &to_sign);
+        let authorization = sign::authorization(keys.id.expose_secret(), &sign::signed_headers(&headers), &signature);
         Ok(request.header(AUTHORIZATION, secret_value(&authorization)?))
     }
 }
@@ -244,10 +242,10 @@ mod tests {
     }
 
     fn key(security_token: Option<&str>) -> Proof {
-        Proof::Key(Arc::new(AccessKey {
-            id: "AKEXAMPLE0123456789A".to_owned(),
+        Proof::Key(Arc::new(Keys {
+            id: SecretString::from("AKEXAMPLE0123456789A"),
             secret: SecretString::from("SKexampleSecretKey0123456789abcdefGHIJKL"),
-            security_token: security_token.map(SecretString::from),
+            token: security_token.map(SecretString::from),
         }))
     }
 

@@ -7,9 +7,9 @@ use super::project::is_project_id;
 use super::{CONCURRENCY, Cce, JOB_ID_FORM, PROVIDER, REFUSED_PAUSE, is_job_id};
 use crate::cloud::settings::{
     AccountName, Common, CommonFields, Defaults, Endpoint, GroupName, Interval, LabelName, LabelValue, RateLimit,
-    RegionName, Report, TargetFields,
+    RegionName, Report, TargetFields, TextOrRef, TlsConfig,
 };
-use crate::cloud::{Account, Client, Cloud, Error, Prepared, Shared, mark, own_type, unread_secrets};
+use crate::cloud::{Account, Client, Cloud, Error, Prepared, Shared, own_type, unread_secrets};
 use crate::model::{AccountKey, Target};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -34,6 +34,10 @@ pub struct Section {
     iam_endpoint: Option<Endpoint>,
     /// Requests per second for each API action. Default: 5 for ShowJob.
     rate_limit: Option<RateLimit>,
+    /// Proxy for its requests, such as `http://proxy.example:3128`, or where that is kept. Default: that of the environment.
+    proxy_url: Option<TextOrRef>,
+    /// What to trust beside the system's certificate authorities.
+    tls_config: Option<TlsConfig>,
     /// How often a live job is asked for. Default: `poll.interval`.
     interval: Option<Interval>,
     /// Labels on `cloud_task_info` of every job of the account.
@@ -98,6 +102,8 @@ impl Section {
             account: self.account,
             region: self.region,
             rate_limit: self.rate_limit,
+            proxy_url: self.proxy_url,
+            tls_config: self.tls_config,
             interval: self.interval,
             labels: self.labels,
         };
@@ -135,23 +141,22 @@ impl Prepared for Checked {
     fn settings(&self) -> String {
         let Self { common, site, project_id, credentials, autopilot, .. } = self;
         let autopilot: BTreeSet<_> = autopilot.iter().collect();
-        let credentials = credentials.as_ref().map(|credentials| mark(&credentials.secrets()));
+        let credentials = credentials.as_ref().map(Credentials::settings);
         format!("{} {site:?} {project_id:?} {credentials:?} {autopilot:?}", common.settings())
     }
 
     fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
         let Self { common, site, project_id, credentials, targets, autopilot } = *self;
-        let (key, rate_limit) = (common.key, common.rate_limit);
         let cce = match kept.and_then(own_type::<Cce>) {
             Some(cce) => cce,
             None => {
-                let access = Access::new(credentials.ok_or_else(|| unread_secrets(&key))?, project_id)?;
-                let client = Client::new(shared.clone(), key.clone(), rate_limit, common.timeout, REFUSED_PAUSE);
+                let access = Access::new(credentials.ok_or_else(|| unread_secrets(&common.key))?, project_id)?;
+                let client = Client::new(shared, &common, REFUSED_PAUSE)?;
                 Arc::new(Cce { client, site, access, autopilot })
             }
         };
         cce.announce(targets.len());
-        Ok(Account { key, cloud: cce, targets, finders: Vec::new(), concurrency: CONCURRENCY })
+        Ok(Account { key: common.key, cloud: cce, targets, finders: Vec::new(), concurrency: CONCURRENCY })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::access::Credentials;
 use super::api::User;
-use super::sign::AccessKey;
+use crate::cloud::credentials::{Chain, Keyring, Named, Variables};
 use crate::cloud::settings::{Environment, Report, SecretRef, TextOrRef};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
@@ -44,7 +44,7 @@ impl CredentialsSection {
                 let references = report.at("credentials", |report| section.references(report))?;
                 report.at("credentials", |report| references.read(environment?, report))
             }
-            None => key_of_the_sdks(environment?, report),
+            None => Some(Credentials::Key(Keyring::new(Box::new(default_chain(environment?))))),
         }
     }
 
@@ -87,20 +87,18 @@ enum References {
 
 impl References {
     /// Reads the secrets; the report is at the credentials.
-    fn read(&self, environment: &Environment, report: &mut Report) -> Option<Credentials> {
+    fn read(self, environment: &Environment, report: &mut Report) -> Option<Credentials> {
         match self {
             Self::Key { access_key, secret_key, security_token } => {
-                let id = found("access_key", access_key.read_key(environment), report);
-                let secret = found("secret_key", secret_key.read(environment), report);
-                let token = security_token.as_ref().map_or(Ok(None), |token| token.read_optional_key(environment));
-                let security_token = found("security_token", token, report)?;
-                let id = id?.expose_secret().to_owned();
-                Some(Credentials::Key(AccessKey { id, secret: secret?, security_token }))
+                let environment = environment.clone();
+                let named = Named { id: access_key, secret: secret_key, token: security_token, environment };
+                let named = named.check(["access_key", "secret_key", "security_token"], report)?;
+                Some(Credentials::Key(Keyring::new(Box::new(named))))
             }
             Self::User { user_name, password, domain } => {
-                let name = found("user_name", text(user_name, environment), report);
+                let name = found("user_name", text(&user_name, environment), report);
                 let password = found("password", password.read(environment), report);
-                let domain = found("domain", text(domain, environment), report);
+                let domain = found("domain", text(&domain, environment), report);
                 Some(Credentials::User(User { name: name?, password: password?, domain: domain? }))
             }
             Self::Token(token) => found("token", token.read_key(environment), report).map(Credentials::Token),
@@ -108,20 +106,15 @@ impl References {
     }
 }
 
-/// The key of the environment variables that the vendor's SDKs read; the report is at the account.
-fn key_of_the_sdks(environment: &Environment, report: &mut Report) -> Option<Credentials> {
-    let read = |name: &'static [&'static str]| SecretRef::FirstEnv(name).read_optional_key(environment);
-    let id = read(&["HUAWEICLOUD_SDK_AK"]);
-    let secret = read(&["HUAWEICLOUD_SDK_SK"]);
-    let security_token = read(&["HUAWEICLOUD_SDK_SECURITY_TOKEN"]);
-    let (Ok(Some(id)), Ok(Some(secret)), Ok(security_token)) = (id, secret, security_token) else {
-        report.mistake(
-            "no `credentials`, and the environment variables HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK hold no access \
-             key; set them, or give `credentials: {access_key: {env: NAME}, secret_key: {file: PATH}}`",
-        );
-        return None;
+/// The sources of the vendor's SDKs, in their order.
+fn default_chain(environment: &Environment) -> Chain {
+    let variables = Variables {
+        id: "HUAWEICLOUD_SDK_AK",
+        secret: "HUAWEICLOUD_SDK_SK",
+        token: &["HUAWEICLOUD_SDK_SECURITY_TOKEN"],
+        environment: environment.clone(),
     };
-    Some(Credentials::Key(AccessKey { id: id.expose_secret().to_owned(), secret, security_token }))
+    Chain::new(vec![Box::new(variables)])
 }
 
 /// A value that was read; what kept it from being read is a mistake at its key.

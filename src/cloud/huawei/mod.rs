@@ -7,7 +7,6 @@ mod api;
 mod config;
 mod credentials;
 mod error;
-mod flight;
 mod normalize;
 mod project;
 pub mod sign;
@@ -51,17 +50,31 @@ impl Cloud for Cce {
             }
             let asker = self.access.asker(&self.client, &self.site).await?;
             match self.show(task_id, &asker).await {
-                Err(error) if error.is_stale_token() => {
-                    let asker = self.access.renewed(&asker, &self.client, &self.site).await?;
-                    self.show(task_id, &asker).await
+                Err(error) if error.is_stale_token() || error.stops_account() => {
+                    self.show_instead(task_id, &asker, error).await
                 }
                 result => result,
             }
         })
     }
+
+    fn reread_credentials(&self) {
+        self.access.reread();
+    }
 }
 
 impl Cce {
+    /// Asks once more, with what may be shown in place of what was refused.
+    async fn show_instead(&self, job_id: &str, refused: &Asker, refusal: Error) -> Result<Reading, Error> {
+        match self.access.instead_of(refused, &self.client, &self.site).await? {
+            Some(asker) => self.show(job_id, &asker).await.inspect_err(|error| self.client.credentials_refused(error)),
+            None => {
+                self.client.credentials_refused(&refusal);
+                Err(refusal)
+            }
+        }
+    }
+
     async fn show(&self, job_id: &str, asker: &Asker) -> Result<Reading, Error> {
         let Asker { proof, project_id, .. } = asker;
         let site = &self.site;

@@ -1,8 +1,8 @@
 //! The id of the project to ask in: configured, or looked up once by the region's name.
 
 use super::api::{ListProjects, Proof, Site};
-use super::flight::Flight;
 use super::wire::Projects;
+use crate::cloud::credentials::Flight;
 use crate::cloud::{Client, Error};
 use crate::model::{AccountKey, Reason};
 use std::sync::{Arc, OnceLock};

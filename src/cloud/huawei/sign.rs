@@ -7,21 +7,9 @@ use crate::cloud::digest::{hmac_sha256, sha256_hex};
 use crate::cloud::percent;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
-use secrecy::SecretString;
 
 /// The name of the algorithm.
 pub const ALGORITHM: &str = "SDK-HMAC-SHA256";
-
-/// An access key, permanent or temporary.
-#[derive(Clone, Debug)]
-pub struct AccessKey {
-    /// Its public half.
-    pub id: String,
-    /// Its secret half.
-    pub secret: SecretString,
-    /// What comes with a temporary key.
-    pub security_token: Option<SecretString>,
-}
 
 /// What of a request is signed.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 //! Its age is measured from when it came, by the length of life IAM gave it, so that a clock that is off does no harm.
 
 use super::api::{CreateToken, Issued, Site, User};
-use super::flight::Flight;
 use super::project::is_project_id;
 use super::time;
+use crate::cloud::credentials::Flight;
 use crate::cloud::{Client, Error, chain};
 use crate::model::Reason;
 use http::HeaderValue;
@@ -107,7 +107,7 @@ impl Tokens {
         let ends_at = now + life;
         *held = Some(Held { token: token.clone(), renew_at: ends_at - AHEAD.min(life / 4), ends_at });
         drop(held);
-        client.observe().credentials_expire(client.account(), expires_at);
+        client.observe().credentials_expire(client.account(), Some(expires_at));
         Ok(token)
     }
 

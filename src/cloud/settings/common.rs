@@ -1,6 +1,10 @@
 //! What every account and every target has, whatever its cloud: the checks and the defaults stand here once.
 
-use super::{AccountName, Environment, GroupName, Interval, LabelName, LabelValue, RateLimit, RegionName, Report};
+use super::{
+    AccountName, Environment, GroupName, Interval, LabelName, LabelValue, Outgoing, RateLimit, RegionName, Report,
+    TextOrRef, TlsConfig,
+};
+use crate::cloud::mark;
 use crate::model::{AccountKey, Labels, Provider, Target, TaskKey};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -32,6 +36,10 @@ pub struct CommonFields {
     pub region: Option<RegionName>,
     /// `rate_limit`.
     pub rate_limit: Option<RateLimit>,
+    /// `proxy_url`.
+    pub proxy_url: Option<TextOrRef>,
+    /// `tls_config`.
+    pub tls_config: Option<TlsConfig>,
     /// `interval`.
     pub interval: Option<Interval>,
     /// `labels`.
@@ -49,6 +57,8 @@ pub struct Common {
     pub rate_limit: Option<f64>,
     /// Of one request.
     pub timeout: Duration,
+    /// How its requests leave.
+    pub outgoing: Outgoing,
     interval: Duration,
     labels: BTreeMap<LabelName, LabelValue>,
 }
@@ -87,6 +97,7 @@ impl Common {
                 format!("a second account {:?} of {provider}; give each its own name", key.account),
             );
         }
+        let outgoing = Outgoing::check(fields.proxy_url, fields.tls_config, defaults.environment.as_ref(), report);
         let mut labels = defaults.labels.clone();
         labels.extend(fields.labels);
         Self {
@@ -94,6 +105,7 @@ impl Common {
             region,
             rate_limit: fields.rate_limit.map(|rate| rate.0),
             timeout: defaults.timeout,
+            outgoing,
             interval,
             labels,
         }
@@ -101,8 +113,10 @@ impl Common {
 
     /// Its part of [`Prepared::settings`](crate::cloud::Prepared::settings).
     pub fn settings(&self) -> String {
-        let Self { key, region, rate_limit, timeout, interval: _, labels: _ } = self;
-        format!("{key:?} {region} {rate_limit:?} {timeout:?}")
+        let Self { key, region, rate_limit, timeout, outgoing, interval: _, labels: _ } = self;
+        let authorities = String::from_utf8_lossy(outgoing.authorities().unwrap_or_default());
+        let way = mark(&[outgoing.proxy().unwrap_or_default(), &authorities]);
+        format!("{key:?} {region} {rate_limit:?} {timeout:?} {way}")
     }
 
     /// A task the config names, or (with an empty id) the template of tasks to be found.

@@ -49,13 +49,20 @@ impl TryFrom<String> for Endpoint {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text, is_loopback, "for loopback addresses")
+    }
+}
+
+impl Endpoint {
+    /// `is_plain`: which hosts may be asked over `http://`.
+    fn parse(text: &str, is_plain: impl Fn(&str) -> bool, plain: &str) -> Result<Self, String> {
         let wrong =
             |what: &str| format!("{text:?} {what}; expected an address such as https://batch.tencentcloudapi.com");
         // Before anything that repeats the text: what stands before an @ may be a password.
         if text.contains('@') {
             return Err("credentials do not belong in an endpoint; expected an address such as https://host".to_owned());
         }
-        let url = Url::parse(&text).map_err(|error| wrong(&format!("is no URL ({error})")))?;
+        let url = Url::parse(text).map_err(|error| wrong(&format!("is no URL ({error})")))?;
         let Some(host) = url.host_str() else {
             return Err(wrong("names no host"));
         };
@@ -64,8 +71,8 @@ impl TryFrom<String> for Endpoint {
         }
         match url.scheme() {
             "https" => {}
-            "http" if is_loopback(host) => {}
-            "http" => return Err(wrong("is not encrypted (http:// is taken for loopback addresses only)")),
+            "http" if is_plain(host) => {}
+            "http" => return Err(wrong(&format!("is not encrypted (http:// is taken {plain} only)"))),
             _ => return Err(wrong("is neither https:// nor http://")),
         }
         let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
@@ -73,8 +80,40 @@ impl TryFrom<String> for Endpoint {
     }
 }
 
+/// The address of a service beside this machine, such as its metadata service. Plain HTTP is taken for private and
+/// link-local addresses, too, and for the vendors' names of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", description = "Address of the machine's metadata service, such as http://169.254.169.254.")]
+pub struct NearbyEndpoint(Endpoint);
+
+impl NearbyEndpoint {
+    /// The address.
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for NearbyEndpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Endpoint::parse(&text, is_nearby, "for addresses beside this machine").map(Self)
+    }
+}
+
+/// Whether a host, as it stands in a URL, is this machine or a service that only its own network reaches.
+fn is_nearby(host: &str) -> bool {
+    // Tencent Cloud's name; Alibaba Cloud's address is of the range set aside for carriers.
+    let is_vendors = |host: &str| host.ends_with(".tencentyun.com") || host == "100.100.100.200";
+    let is_private = |host: &str| {
+        host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_link_local() || address.is_private())
+    };
+    is_loopback(host) || is_vendors(host) || is_private(host)
+}
+
 /// Whether a host, as it stands in a URL, is this machine.
-pub fn is_loopback(host: &str) -> bool {
+pub(in crate::cloud) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -5,12 +5,15 @@
 
 mod common;
 mod endpoint;
+mod outgoing;
 mod report;
 mod secret;
 mod values;
 
 pub use common::{Common, CommonFields, Defaults, TargetFields, join_labels};
-pub use endpoint::{Endpoint, is_loopback};
+pub(super) use endpoint::is_loopback;
+pub use endpoint::{Endpoint, NearbyEndpoint};
+pub use outgoing::{Outgoing, TlsConfig};
 pub use report::{Mistake, Report, Step};
 pub use secret::{Environment, SecretRef, TextOrRef};
 pub use values::{AccountName, GroupName, Interval, LabelName, LabelValue, Pattern, RateLimit, RegionName};

@@ -15,8 +15,6 @@ pub enum SecretRef {
     Env(String),
     /// A file; blanks and line ends around the secret are not part of it.
     File(PathBuf),
-    /// The first of these environment variables that is set: what a vendor's own tools read.
-    FirstEnv(&'static [&'static str]),
 }
 
 /// Where environment variables are looked up: the process's own, or a test's.
@@ -56,7 +54,6 @@ impl SecretRef {
     pub fn read(&self, environment: &Environment) -> Result<SecretString, String> {
         let text = match self {
             Self::Env(name) => environment.get(name),
-            Self::FirstEnv(names) => names.iter().find_map(|name| environment.get(name)),
             Self::File(path) => Some(
                 std::fs::read_to_string(path)
                     .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))?,
@@ -93,7 +90,6 @@ impl SecretRef {
     fn is_unset(&self, environment: &Environment) -> bool {
         match self {
             Self::Env(name) => environment.get(name).is_none(),
-            Self::FirstEnv(names) => names.iter().all(|name| environment.get(name).is_none()),
             Self::File(_) => false,
         }
     }
@@ -106,7 +102,6 @@ impl fmt::Display for SecretRef {
             Self::Env(name) if !is_usual_name(name) => formatter
                 .write_str("the environment variable named here (which is not shown: it may be the secret itself)"),
             Self::Env(name) => write!(formatter, "the environment variable {name}"),
-            Self::FirstEnv(names) => write!(formatter, "the environment variable {}", names.join(" or ")),
             Self::File(path) => write!(formatter, "the file {}", path.display()),
         }
     }

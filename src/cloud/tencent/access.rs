@@ -2,12 +2,13 @@
 
 use super::legacy::{self, SignatureMethod};
 use super::sign::{self, Scope, Signed};
+use crate::cloud::credentials::Keys;
 use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
 use crate::cloud::{Error, Stamp};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -18,23 +19,6 @@ pub(super) const VERSION: &str = "2017-03-12";
 const SERVICE: &str = "batch";
 const JSON: &str = "application/json";
 
-/// The keys of an account, read together.
-#[derive(Clone, Debug)]
-pub(super) struct Keys {
-    pub(super) secret_id: SecretString,
-    pub(super) secret_key: SecretString,
-    /// Only with temporary keys.
-    pub(super) token: Option<SecretString>,
-}
-
-impl Keys {
-    /// Everything of them that nobody may see.
-    pub(super) fn secrets(&self) -> Vec<&str> {
-        let keys = [Some(&self.secret_id), Some(&self.secret_key), self.token.as_ref()];
-        keys.into_iter().flatten().map(ExposeSecret::expose_secret).collect()
-    }
-}
-
 /// Which of the vendor's two ways of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -44,16 +28,22 @@ pub(super) enum Dialect {
     Legacy(SignatureMethod),
 }
 
-/// How one account is asked.
+/// Where and how one account is asked.
 #[derive(Debug)]
-pub(super) struct Access {
+pub(super) struct Site {
     pub(super) endpoint: Endpoint,
     pub(super) region: Arc<str>,
-    pub(super) keys: Keys,
     pub(super) dialect: Dialect,
 }
 
-impl Access {
+/// How one request is made: where, and with which keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access<'a> {
+    pub(super) site: &'a Site,
+    pub(super) keys: &'a Keys,
+}
+
+impl Access<'_> {
     /// The signed request of an action. `parameters` are the action's own and nothing else: the vendor refuses others.
     pub(super) fn request(
         &self,
@@ -62,7 +52,7 @@ impl Access {
         stamp: &Stamp,
     ) -> Result<http::Request<Bytes>, Error> {
         let parameters = serde_json::to_value(parameters).map_err(unsendable)?;
-        match self.dialect {
+        match self.site.dialect {
             Dialect::Current => self.current(action, &parameters, stamp),
             Dialect::Legacy(method) => legacy::request(self, method, action, &parameters, stamp),
         }
@@ -73,18 +63,18 @@ impl Access {
         let signed = Signed {
             method: "POST",
             query: "",
-            headers: [("content-type", JSON), ("host", self.endpoint.authority())].into(),
+            headers: [("content-type", JSON), ("host", self.site.endpoint.authority())].into(),
             payload: body.as_bytes(),
         };
         let scope = Scope { at: stamp.at, service: SERVICE };
-        let Keys { secret_id, secret_key, token } = &self.keys;
-        let authorization = sign::authorization(secret_id.expose_secret(), secret_key.expose_secret(), &scope, &signed);
-        let mut request = http::Request::post(self.endpoint.url("/"))
+        let Keys { id, secret, token } = self.keys;
+        let authorization = sign::authorization(id.expose_secret(), secret.expose_secret(), &scope, &signed);
+        let mut request = http::Request::post(self.site.endpoint.url("/"))
             .header(CONTENT_TYPE, JSON)
             .header(AUTHORIZATION, secret_value(&authorization)?)
             .header("x-tc-action", action)
             .header("x-tc-version", VERSION)
-            .header("x-tc-region", &*self.region)
+            .header("x-tc-region", &*self.site.region)
             .header("x-tc-timestamp", stamp.at.as_second())
             // The language of messages.
             .header("x-tc-language", "en-US");
@@ -103,17 +93,18 @@ mod tests {
     use crate::cloud::tencent::api::{DescribeJob, DescribeTask, Page};
     use crate::cloud::tencent::id::TaskId;
     use jiff::Timestamp;
+    use secrecy::SecretString;
 
-    fn access(dialect: Dialect, token: Option<&str>) -> Access {
-        Access {
-            endpoint: Endpoint::https("batch.tencentcloudapi.com").unwrap(),
-            region: "ap-guangzhou".into(),
-            keys: Keys {
-                secret_id: "AKIDEXAMPLE0000000000000000000000000".into(),
-                secret_key: "SKEXAMPLE00000000000000000000000".into(),
-                token: token.map(SecretString::from),
-            },
-            dialect,
+    fn site(dialect: Dialect) -> Site {
+        let endpoint = Endpoint::https("batch.tencentcloudapi.com").unwrap();
+        Site { endpoint, region: "ap-guangzhou".into(), dialect }
+    }
+
+    fn keys(token: Option<&str>) -> Keys {
+        Keys {
+            id: "AKIDEXAMPLE0000000000000000000000000".into(),
+            secret: "SKEXAMPLE00000000000000000000000".into(),
+            token: token.map(SecretString::from),
         }
     }
 
@@ -121,14 +112,15 @@ mod tests {
         Stamp { at: Timestamp::from_second(1_700_000_000).unwrap(), nonce: "0002e6d".repeat(5) }
     }
 
-    fn ask(access: &Access, page: Option<Page>) -> http::Request<Bytes> {
+    fn ask(dialect: Dialect, token: Option<&str>, page: Option<Page>) -> http::Request<Bytes> {
         let id = TaskId::parse("job-97zcl3wt/A").unwrap();
+        let access = Access { site: &site(dialect), keys: &keys(token) };
         DescribeTask { access, id: &id, page }.request(&stamp()).unwrap()
     }
 
     #[test]
     fn a_request_of_api_3_is_the_recorded_one() {
-        let request = ask(&access(Dialect::Current, Some("TOKEN")), None);
+        let request = ask(Dialect::Current, Some("TOKEN"), None);
         assert_eq!(request.uri(), "https://batch.tencentcloudapi.com/");
         assert_eq!(request.body(), r#"{"JobId":"job-97zcl3wt","TaskName":"A"}"#);
         let recorded = include_str!("../../../tests/data/sign/tencent/v3-post-describe-task/authorization.txt");
@@ -137,18 +129,18 @@ mod tests {
         let sent = headers.map(|name| request.headers()[name].to_str().unwrap());
         assert_eq!(sent, [JSON, "DescribeTask", VERSION, "ap-guangzhou", "1700000000", "TOKEN"]);
         assert!(request.headers()["authorization"].is_sensitive() && request.headers()["x-tc-token"].is_sensitive());
-        assert!(!ask(&access(Dialect::Current, None), None).headers().contains_key("x-tc-token"));
+        assert!(!ask(Dialect::Current, None, None).headers().contains_key("x-tc-token"));
     }
 
     #[test]
     fn a_page_is_part_of_the_body() {
-        let request = ask(&access(Dialect::Current, None), Some(Page { offset: 2000, limit: 1000 }));
+        let request = ask(Dialect::Current, None, Some(Page { offset: 2000, limit: 1000 }));
         assert_eq!(request.body(), r#"{"JobId":"job-97zcl3wt","Limit":1000,"Offset":2000,"TaskName":"A"}"#);
     }
 
     #[test]
     fn a_request_of_api_2_is_a_signed_form() {
-        let request = ask(&access(Dialect::Legacy(SignatureMethod::HmacSha256), None), None);
+        let request = ask(Dialect::Legacy(SignatureMethod::HmacSha256), None, None);
         assert_eq!(request.uri().path(), "/v2/index.php");
         let body = String::from_utf8(request.body().to_vec()).unwrap();
         assert!(
@@ -167,7 +159,7 @@ mod tests {
         let codes =
             ["AuthFailure.SignatureFailure", "UnauthorizedOperation", "InvalidParameter", "InternalError", "4000"];
         for dialect in [Dialect::Current, Dialect::Legacy(SignatureMethod::HmacSha1)] {
-            let access = &access(dialect, Some("TOKEN/EXAMPLE+="));
+            let access = Access { site: &site(dialect), keys: &keys(Some("TOKEN/EXAMPLE+=")) };
             check(&DescribeTask { access, id: &TaskId::parse("job-97zcl3wt/A").unwrap(), page: None }, &codes);
             check(&DescribeJob { access, job: "job-97zcl3wt" }, &codes);
         }
@@ -175,7 +167,7 @@ mod tests {
 
     #[test]
     fn keys_do_not_show_in_debug_output() {
-        let shown = format!("{:?}", access(Dialect::Current, Some("TOKENEXAMPLE")));
+        let shown = format!("{:?}", keys(Some("TOKENEXAMPLE")));
         assert!(!shown.contains("EXAMPLE"), "{shown}");
     }
 }

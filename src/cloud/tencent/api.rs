@@ -26,7 +26,7 @@ pub(super) struct Page {
 /// One task: its state, its counts and a page of its instances.
 #[derive(Debug)]
 pub(super) struct DescribeTask<'a> {
-    pub(super) access: &'a Access,
+    pub(super) access: Access<'a>,
     pub(super) id: &'a TaskId<'a>,
     /// None for API 2.0, which knows no pages of instances.
     pub(super) page: Option<Page>,
@@ -62,7 +62,7 @@ impl Call for DescribeTask<'_> {
 /// One job: the names of its tasks.
 #[derive(Debug)]
 pub(super) struct DescribeJob<'a> {
-    pub(super) access: &'a Access,
+    pub(super) access: Access<'a>,
     pub(super) job: &'a str,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct Filter {
 /// A page of the jobs that meet every filter.
 #[derive(Debug)]
 pub(super) struct DescribeJobs<'a> {
-    pub(super) access: &'a Access,
+    pub(super) access: Access<'a>,
     pub(super) filters: &'a [Filter],
     pub(super) page: Page,
 }

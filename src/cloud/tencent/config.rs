@@ -12,7 +12,7 @@ use super::state::State;
 use crate::cloud::Prepared;
 use crate::cloud::settings::{
     AccountName, Common, CommonFields, Defaults, Endpoint, GroupName, Interval, LabelName, LabelValue, Pattern,
-    RateLimit, RegionName, Report, TargetFields,
+    RateLimit, RegionName, Report, TargetFields, TextOrRef, TlsConfig,
 };
 use crate::model::{Target, TaskKey};
 use jiff::SignedDuration;
@@ -46,6 +46,10 @@ pub struct Section {
     endpoint: Option<Endpoint>,
     /// Requests per second for each API action; 2 by default, the lowest the vendor documents.
     rate_limit: Option<RateLimit>,
+    /// Proxy for its requests, such as `http://proxy.example:3128`, or where that is kept. Default: that of the environment.
+    proxy_url: Option<TextOrRef>,
+    /// What to trust beside the system's certificate authorities.
+    tls_config: Option<TlsConfig>,
     /// How often a live task is polled.
     interval: Option<Interval>,
     /// Labels on cloud_task_info of every task of the account.
@@ -108,13 +112,15 @@ impl Section {
             account: self.account,
             region: self.region,
             rate_limit: self.rate_limit,
+            proxy_url: self.proxy_url,
+            tls_config: self.tls_config,
             interval: self.interval,
             labels: self.labels,
         };
         let dialect = check_dialect(self.api.unwrap_or_default(), self.signature_method, report);
         let endpoint = self.endpoint.or_else(|| default_endpoint(dialect));
         let environment = defaults.environment.clone();
-        let keys = credentials::check(self.credentials, environment.as_ref(), report);
+        let keyring = credentials::check(self.credentials, environment.as_ref(), report);
         if self.targets.is_none() && self.discover.is_none() {
             report
                 .mistake("nothing to poll; add `targets`, for example `targets: [{job: job-97zcl3wt}]`, or `discover`");
@@ -123,7 +129,7 @@ impl Section {
         let discover = filled(self.discover, "discover", "{states: [RUNNING]}", report);
         // Without a name or a region the account's targets cannot be told from others.
         let common = Common::check(fields, PROVIDER, "ap-guangzhou", defaults, report);
-        let mut checked = Checked { common, endpoint: endpoint?, dialect, keys, targets: vec![], searches: vec![] };
+        let mut checked = Checked { common, endpoint: endpoint?, dialect, keyring, targets: vec![], searches: vec![] };
         report.at("targets", |report| {
             report.each(targets, |report, target| target.check(&mut checked, defaults, report));
         });

@@ -8,8 +8,9 @@ use super::api::{DescribeJob, DescribeJobs, Filter, MOST_JOBS, Page};
 use super::id::{TaskId, is_job_id, is_task_name};
 use super::normalize::instant;
 use super::state::State;
-use super::wire::JobView;
+use super::wire::{DescribedJobs, JobView};
 use crate::clock;
+use crate::cloud::credentials::Keys;
 use crate::cloud::{Error, Find, MAX_PAGES};
 use crate::model::Reason;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -89,8 +90,7 @@ impl Discovery {
         let mut page = Page { offset: 0, limit: MOST_JOBS };
         let mut jobs = Vec::new();
         for _ in 0..MAX_PAGES {
-            let call = DescribeJobs { access: &self.tencent.access, filters: &self.conditions.filters, page };
-            let answer = self.tencent.client.call(&call).await?;
+            let answer = self.tencent.jobs(&self.conditions.filters, page).await?;
             let listed = answer.job_set.unwrap_or_default();
             page.offset += listed.len();
             let is_last = listed.is_empty() || u64::try_from(page.offset).is_ok_and(|rows| rows >= answer.total_count);
@@ -125,8 +125,17 @@ impl Discovery {
 }
 
 impl Tencent {
+    async fn jobs(&self, filters: &[Filter], page: Page) -> Result<DescribedJobs, Error> {
+        let ask = |keys: Arc<Keys>| async move {
+            self.client.call(&DescribeJobs { access: self.access(&keys), filters, page }).await
+        };
+        self.keyring.with(&self.client, ask).await
+    }
+
     async fn tasks_of(&self, job: &str) -> Result<Vec<Box<str>>, Error> {
-        let described = self.client.call(&DescribeJob { access: &self.access, job }).await?;
+        let ask =
+            |keys: Arc<Keys>| async move { self.client.call(&DescribeJob { access: self.access(&keys), job }).await };
+        let described = self.keyring.with(&self.client, ask).await?;
         // What the config would not take as a name is none, and would be kept for every task.
         Ok(described.task_set.into_iter().map(|task| task.task_name).filter(|name| is_task_name(name)).collect())
     }

@@ -63,7 +63,7 @@ pub fn signature(secret_key: &str, method: SignatureMethod, string_to_sign: &str
 
 /// The signed request of an action. The form is in the body: a query would stand in the logs of everything on the way.
 pub(super) fn request(
-    access: &Access,
+    access: &Access<'_>,
     method: SignatureMethod,
     action: &str,
     own: &Value,
@@ -72,25 +72,25 @@ pub(super) fn request(
     let mut parameters = Parameters::new();
     flatten("", own, &mut parameters);
     parameters.extend(common(access, method, action, stamp));
-    let string = string_to_sign("POST", access.endpoint.authority(), PATH, &parameters);
-    let signature = signature(access.keys.secret_key.expose_secret(), method, &string);
+    let string = string_to_sign("POST", access.site.endpoint.authority(), PATH, &parameters);
+    let signature = signature(access.keys.secret.expose_secret(), method, &string);
     parameters.insert("Signature".to_owned(), signature);
-    http::Request::post(access.endpoint.url(PATH))
+    http::Request::post(access.site.endpoint.url(PATH))
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Bytes::from(form(&parameters)))
         .map_err(unsendable)
 }
 
 /// The parameters every action has.
-fn common(access: &Access, method: SignatureMethod, action: &str, stamp: &Stamp) -> Parameters {
-    let keys = &access.keys;
+fn common(access: &Access<'_>, method: SignatureMethod, action: &str, stamp: &Stamp) -> Parameters {
+    let keys = access.keys;
     let mut common = vec![
         ("Action", action.to_owned()),
         ("Version", super::access::VERSION.to_owned()),
-        ("Region", access.region.to_string()),
+        ("Region", access.site.region.to_string()),
         ("Timestamp", stamp.at.as_second().to_string()),
         ("Nonce", nonce(stamp).to_string()),
-        ("SecretId", keys.secret_id.expose_secret().to_owned()),
+        ("SecretId", keys.id.expose_secret().to_owned()),
         ("SignatureMethod", method.as_str().to_owned()),
     ];
     common.extend(keys.token.as_ref().map(|token| ("Token", token.expose_secret().to_owned())));

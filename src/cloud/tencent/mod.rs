@@ -21,13 +21,15 @@ mod wire;
 
 pub use config::Section;
 
+use super::credentials::{Keyring, Keys};
 use super::{Answer, Client, Cloud, Error, MAX_PAGES, PAGE_CAP_ROWS};
 use crate::model::{Provider, Reading, Reason, Task};
-use access::{Access, Dialect};
+use access::{Access, Dialect, Site};
 use api::{DescribeTask, MOST_ROWS, Page};
 use futures_util::future::{BoxFuture, FutureExt};
 use id::TaskId;
 use normalize::{RowFacts, Rows};
+use std::sync::Arc;
 use wire::DescribedTask;
 
 /// The cloud's name in labels.
@@ -40,12 +42,17 @@ const COUNTS: Page = Page { offset: 0, limit: 1 };
 #[derive(Debug)]
 struct Tencent {
     client: Client,
-    access: Access,
+    site: Site,
+    keyring: Keyring,
 }
 
 impl Cloud for Tencent {
     fn read<'a>(&'a self, task_id: &'a str, previous: Option<&'a Task>) -> BoxFuture<'a, Result<Reading, Error>> {
         self.read_task(task_id, previous).boxed()
+    }
+
+    fn reread_credentials(&self) {
+        self.keyring.reread();
     }
 }
 
@@ -65,7 +72,7 @@ impl Tencent {
         previous: Option<&Task>,
     ) -> Result<RowFacts, Error> {
         let whole = holds(answer.rows().len(), answer);
-        if whole || self.access.dialect != Dialect::Current {
+        if whole || self.site.dialect != Dialect::Current {
             let mut rows = Rows::default();
             rows.add(answer.rows());
             return Ok(rows.finish(whole));
@@ -108,8 +115,15 @@ impl Tencent {
 
     async fn describe(&self, id: &TaskId<'_>, page: Page) -> Result<DescribedTask, Error> {
         // API 2.0 answers with every instance and refuses parameters it does not know.
-        let page = (self.access.dialect == Dialect::Current).then_some(page);
-        self.client.call(&DescribeTask { access: &self.access, id, page }).await
+        let page = (self.site.dialect == Dialect::Current).then_some(page);
+        let ask = |keys: Arc<Keys>| async move {
+            self.client.call(&DescribeTask { access: self.access(&keys), id, page }).await
+        };
+        self.keyring.with(&self.client, ask).await
+    }
+
+    const fn access<'a>(&'a self, keys: &'a Keys) -> Access<'a> {
+        Access { site: &self.site, keys }
     }
 }
 

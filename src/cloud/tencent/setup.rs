@@ -1,11 +1,12 @@
 //! From checked settings to an account that can be polled.
 
 use super::Tencent;
-use super::access::{Access, Dialect, Keys};
+use super::access::{Dialect, Site};
 use super::api::{DescribeJob, DescribeJobs, DescribeTask};
 use super::find::{Conditions, Discovery, TasksOfJob};
+use crate::cloud::credentials::Keyring;
 use crate::cloud::settings::{Common, Endpoint};
-use crate::cloud::{Account, Client, Cloud, Error, Find, Finder, Prepared, Shared, mark, own_type, unread_secrets};
+use crate::cloud::{Account, Client, Cloud, Error, Find, Finder, Prepared, Shared, own_type, unread_secrets};
 use crate::model::{AccountKey, Target};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub(super) struct Checked {
     pub(super) endpoint: Endpoint,
     pub(super) dialect: Dialect,
     /// None where secrets were left unread.
-    pub(super) keys: Option<Keys>,
+    pub(super) keyring: Option<Keyring>,
     pub(super) targets: Vec<Target>,
     pub(super) searches: Vec<Search>,
 }
@@ -57,24 +58,24 @@ impl Prepared for Checked {
     }
 
     fn settings(&self) -> String {
-        let Self { common, endpoint, dialect, keys, .. } = self;
-        format!("{} {endpoint:?} {dialect:?} {:?}", common.settings(), keys.as_ref().map(|keys| mark(&keys.secrets())))
+        let Self { common, endpoint, dialect, keyring, .. } = self;
+        format!("{} {endpoint:?} {dialect:?} {:?}", common.settings(), keyring.as_ref().map(Keyring::settings))
     }
 
     fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
-        let Self { common, endpoint, dialect, keys, targets, searches } = *self;
-        let key = common.key;
+        let Self { common, endpoint, dialect, keyring, targets, searches } = *self;
         let tencent = match kept.and_then(own_type::<Tencent>) {
             Some(tencent) => tencent,
             None => {
-                let keys = keys.ok_or_else(|| unread_secrets(&key))?;
-                let client = Client::new(shared.clone(), key.clone(), common.rate_limit, common.timeout, REFUSED_PAUSE);
-                Arc::new(Tencent { client, access: Access { endpoint, region: common.region, keys, dialect } })
+                let keyring = keyring.ok_or_else(|| unread_secrets(&common.key))?;
+                let client = Client::new(shared, &common, REFUSED_PAUSE)?;
+                let site = Site { endpoint, region: common.region, dialect };
+                Arc::new(Tencent { client, site, keyring })
             }
         };
         announce(&tencent.client, &searches);
         let finders = searches.into_iter().map(|search| search.finder(&tencent)).collect();
-        Ok(Account { key, cloud: tencent, targets, finders, concurrency: CONCURRENCY })
+        Ok(Account { key: common.key, cloud: tencent, targets, finders, concurrency: CONCURRENCY })
     }
 }
 

@@ -41,7 +41,7 @@ impl Observe for Notes {
     fn quota(&self, _: &AccountKey, _: &'static str, requests_per_second: f64) {
         assert!(requests_per_second > 0.0);
     }
-    fn credentials_expire(&self, _: &AccountKey, _: Timestamp) {}
+    fn credentials_expire(&self, _: &AccountKey, _: Option<Timestamp>) {}
     fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
     fn unknown_states(&self, _: &AccountKey, _: u64) {}
 }
@@ -67,7 +67,7 @@ impl Setting {
         section.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let notes = Arc::new(Notes::default());
         let observe: Arc<dyn Observe> = Arc::<Notes>::clone(&notes);
-        Self { account: set_up(section, &Shared::new(observe).unwrap()), notes, _stop: stop.drop_guard() }
+        Self { account: set_up(section, &Shared::new(observe)), notes, _stop: stop.drop_guard() }
     }
 
     async fn read(&self, task_id: &str, previous: Option<&Task>) -> Task {

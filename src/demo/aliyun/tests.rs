@@ -237,7 +237,7 @@ impl Observe for Notes {
     fn throttled(&self, _: &AccountKey, _: &'static str) {}
     fn waited(&self, _: &AccountKey, _: &'static str, _: Duration) {}
     fn quota(&self, _: &AccountKey, _: &'static str, _: f64) {}
-    fn credentials_expire(&self, _: &AccountKey, _: Timestamp) {}
+    fn credentials_expire(&self, _: &AccountKey, _: Option<Timestamp>) {}
     fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
     fn unknown_states(&self, _: &AccountKey, _: u64) {}
 }
@@ -285,7 +285,7 @@ async fn account(cloud: impl Simulator, secret: &'static str) -> (Account, Arc<N
     let prepared = section.check(&mut defaults, &mut report);
     assert!(report.is_clean(), "{report:?}");
     let notes = Arc::new(Notes::default());
-    let shared = Shared::new(Arc::<Notes>::clone(&notes)).unwrap();
+    let shared = Shared::new(Arc::<Notes>::clone(&notes));
     (prepared.unwrap().build(&shared, None).unwrap(), notes, stop.drop_guard())
 }
 

@@ -240,8 +240,8 @@ impl Observe for Notes {
     fn quota(&self, _: &AccountKey, api: &'static str, _: f64) {
         self.apis.lock().unwrap().insert(api);
     }
-    fn credentials_expire(&self, _: &AccountKey, at: Timestamp) {
-        self.expiries.lock().unwrap().push(at);
+    fn credentials_expire(&self, _: &AccountKey, at: Option<Timestamp>) {
+        self.expiries.lock().unwrap().extend(at);
     }
     fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
     fn unknown_states(&self, _: &AccountKey, _: u64) {}
@@ -264,7 +264,7 @@ impl Set {
         tracker.spawn(serve(listener, served, tracker.clone(), stop.clone()));
         let notes = Arc::new(Notes::default());
         let observe: Arc<dyn Observe> = Arc::<Notes>::clone(&notes);
-        let account = build(section, &endpoint).build(&Shared::new(observe).unwrap(), None).unwrap();
+        let account = build(section, &endpoint).build(&Shared::new(observe), None).unwrap();
         Self { account, notes, tracker, stop }
     }
 

@@ -54,6 +54,8 @@ impl Cloud for Told {
         }
         .boxed()
     }
+
+    fn reread_credentials(&self) {}
 }
 
 /// Lists that name so many tasks, one more each time.

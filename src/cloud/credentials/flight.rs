@@ -13,7 +13,7 @@ const FAILURE_COUNTS: Duration = Duration::from_secs(30);
 
 /// The turnstile before one thing to be fetched.
 #[derive(Debug, Default)]
-pub(super) struct Flight {
+pub(in crate::cloud) struct Flight {
     turn: Mutex<Option<Failure>>,
 }
 
@@ -29,7 +29,7 @@ impl Flight {
     ///
     /// # Errors
     /// Why `fetch` failed, just now or a moment ago for somebody else.
-    pub(super) async fn share<T>(
+    pub(in crate::cloud) async fn share<T>(
         &self,
         held: impl FnOnce() -> Option<T>,
         fetch: impl Future<Output = Result<T, Error>>,
@@ -48,7 +48,7 @@ impl Flight {
     }
 
     /// The right to fetch for as long as the result is held, unless somebody else is at it.
-    pub(super) fn try_turn(&self) -> Option<impl Sized + '_> {
+    pub(in crate::cloud) fn try_turn(&self) -> Option<impl Sized + '_> {
         self.turn.try_lock().ok()
     }
 }
