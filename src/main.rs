@@ -1,7 +1,7 @@
 //! The command line to an exit code; everything else is in the library.
 
 use anyhow::Context;
-use cloud_task_exporter::app::{self, Reloading};
+use cloud_task_exporter::app::{self, Reloading, Signals};
 use cloud_task_exporter::cli::{self, Command, Exit, Flags};
 use cloud_task_exporter::cloud::settings::Environment;
 use cloud_task_exporter::config::{self, Config, Mistakes};
@@ -24,6 +24,12 @@ const NO_FILE: &str =
     "name a config file with --config.file=PATH, or try `cloud-task-exporter demo`, which needs none\n";
 
 fn main() -> ExitCode {
+    telemetry::report_panics();
+    // The hook has told what there is to tell.
+    std::panic::catch_unwind(run).unwrap_or(ExitCode::FAILURE)
+}
+
+fn run() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(Command::Serve { config_file, flags }) => serve(&config_file, &flags),
         Ok(Command::Demo { flags }) => demo(&flags),
@@ -76,8 +82,11 @@ where
 {
     block_on(async {
         let listener = app::listen(&flags.listen_address.candidates()).await?;
-        let stop = app::stop_on_signals(&TaskTracker::new())?;
-        work(listener, stop).await
+        let Signals { stop, abort } = app::stop_on_signals(&TaskTracker::new())?;
+        tokio::select! {
+            result = work(listener, stop) => result,
+            () = abort.cancelled() => anyhow::bail!("asked to stop a second time: ended with work left undone"),
+        }
     })
 }
 

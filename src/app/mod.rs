@@ -3,6 +3,8 @@
 //! Nothing is decided here about tasks, clouds or metrics.
 
 mod demo;
+mod notify;
+mod pulse;
 mod reload;
 mod running;
 mod source;
@@ -16,6 +18,7 @@ use crate::metrics::Own;
 use crate::server::{self, Limits};
 use crate::store::Store;
 use anyhow::Context;
+use pulse::Pulses;
 use reload::Reloader;
 use running::{Running, rules};
 use source::{Known, Lags};
@@ -75,7 +78,9 @@ pub async fn run(
     own.set_build(VERSION, REVISION);
     let store = Arc::new(Store::new(rules(&config), Arc::clone(&own), now));
     let lags = Arc::new(Lags::default());
-    let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), stop.clone());
+    let pulses = Pulses::default();
+    let ends = stop.clone();
+    let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), pulses.clone(), ends);
     let accounts = config.counts().accounts;
     running.apply(config).await.context("an account cannot be set up")?;
     own.config_taken(now);
@@ -83,10 +88,13 @@ pub async fn run(
     let address = listener.local_addr().context("the listening address is not known")?;
     tracing::info!(version = VERSION, revision = REVISION, accounts, %address, "serving");
     let reloads = reloading.over_http.then_some(requests);
-    let source = Arc::new(Known { store, own, lags, reloads });
+    let source = Arc::new(Known { store: Arc::clone(&store), own, lags, reloads });
     let mut parts = JoinSet::new();
     parts.spawn(reloader.run(stop.clone()));
-    parts.spawn(server::serve(listener, source, Limits::default(), stop.clone()));
+    parts.spawn(pulses.watch("server", server::serve(listener, source, Limits::default(), stop.clone())));
+    if notify::is_wanted() {
+        parts.spawn(notify::keep_telling(pulses, move || status(&store), stop.clone()));
+    }
     run_until_stopped(parts, stop).await
 }
 
@@ -111,25 +119,49 @@ async fn run_until_stopped(mut parts: JoinSet<()>, stop: CancellationToken) -> a
     }
 }
 
-/// Completes when the process is asked to stop.
+/// The exporter in one line, for the service manager.
+fn status(store: &Store) -> String {
+    let accounts = store.accounts();
+    let tasks: usize = accounts.iter().map(|account| account.tasks).sum();
+    let in_trouble = accounts.iter().filter(|account| account.problem.is_some()).count();
+    format!("{tasks} tasks of {} accounts, {in_trouble} of them in trouble", accounts.len())
+}
+
+/// What signals ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Signals {
+    /// To end in good order: the first SIGTERM or SIGINT.
+    pub stop: CancellationToken,
+    /// To end at once: the second.
+    pub abort: CancellationToken,
+}
+
+/// Listens for the signals that ask the process to stop.
 ///
 /// # Errors
-/// When the system does not let us hear of it.
-pub fn stop_on_signals(tracker: &TaskTracker) -> anyhow::Result<CancellationToken> {
-    let stop = CancellationToken::new();
+/// When the system does not let us hear of them.
+pub fn stop_on_signals(tracker: &TaskTracker) -> anyhow::Result<Signals> {
+    let signals = Signals::default();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
-    let stopping = stop.clone();
+    let Signals { stop, abort } = signals.clone();
     tracker.spawn(async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-            () = stopping.cancelled() => return,
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
         };
-        tracing::info!(signal = name, "stopping");
-        stopping.cancel();
+        tokio::select! {
+            signal = next() => tracing::info!(signal, "stopping"),
+            () = stop.cancelled() => {}
+        }
+        stop.cancel();
+        let signal = next().await;
+        tracing::warn!(signal, "stopping at once");
+        abort.cancel();
     });
-    Ok(stop)
+    Ok(signals)
 }
 
 #[cfg(test)]

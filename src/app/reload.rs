@@ -17,6 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+/// So many bytes of mistakes go into one line of the log.
+const LINE: usize = 1900;
+
 /// How the config is loaded anew: whole and checked, or every mistake of all that belongs to it, each on a line and none with
 /// a secret.
 pub type Load = dyn Fn() -> Result<Config, String> + Send + Sync;
@@ -101,8 +104,8 @@ impl Reloader {
             }
             Err(mistakes) => {
                 self.own.config_refused();
-                for mistake in mistakes.lines() {
-                    tracing::error!(mistake, "the config is refused; the one before stays in force");
+                for mistakes in lines(mistakes) {
+                    tracing::error!(mistakes, "the config is refused; the one before stays in force");
                 }
             }
         }
@@ -115,6 +118,18 @@ impl Reloader {
         let config = loaded.map_err(|error| format!("loading the config ended by a bug: {error}"))??;
         self.running.apply(config).await.map_err(|error| cloud::chain(&error))
     }
+}
+
+/// The mistakes, several to a line of the log: a long line would be cut there, and of many some left out.
+fn lines(mistakes: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for mistake in mistakes.lines() {
+        match lines.last_mut().filter(|line| line.len() + mistake.len() < LINE) {
+            Some(line) => *line = format!("{line}\n{mistake}"),
+            None => lines.push(mistake.to_owned()),
+        }
+    }
+    lines
 }
 
 fn tell(difference: &Difference) {
@@ -131,4 +146,18 @@ fn tell(difference: &Difference) {
         finders_removed,
         "config reloaded"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_in_the_log_once_in_few_lines() {
+        let mistakes: Vec<String> =
+            (0..100).map(|number| format!("config.yaml:{number}:1: {}", "x".repeat(130))).collect();
+        let lines = lines(&mistakes.join("\n"));
+        assert_eq!(lines.join("\n"), mistakes.join("\n"));
+        assert!(lines.len() < 10 && lines.iter().all(|line| line.len() <= LINE));
+    }
 }

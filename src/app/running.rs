@@ -2,6 +2,7 @@
 //!
 //! All or nothing: everything new is built before anything changes.
 
+use super::pulse::Pulses;
 use super::source::Lags;
 use crate::cloud::{self, Account, Cloud, Prepared, Shared};
 use crate::config::Config;
@@ -21,6 +22,7 @@ pub(super) struct Running {
     store: Arc<Store>,
     own: Arc<Own>,
     lags: Arc<Lags>,
+    pulses: Pulses,
     shared: Shared,
     stop: CancellationToken,
     accounts: BTreeMap<AccountKey, Polling>,
@@ -49,9 +51,15 @@ pub(super) struct Difference {
 
 impl Running {
     /// Nothing runs yet; what will, ends with `stop`.
-    pub(super) fn new(store: Arc<Store>, own: Arc<Own>, lags: Arc<Lags>, stop: CancellationToken) -> Self {
+    pub(super) fn new(
+        store: Arc<Store>,
+        own: Arc<Own>,
+        lags: Arc<Lags>,
+        pulses: Pulses,
+        stop: CancellationToken,
+    ) -> Self {
         let shared = Shared::new(Arc::clone(&own) as Arc<dyn Observe>);
-        Self { store, own, lags, shared, stop, accounts: BTreeMap::new(), loops: JoinSet::new() }
+        Self { store, own, lags, pulses, shared, stop, accounts: BTreeMap::new(), loops: JoinSet::new() }
     }
 
     /// Goes on with this config in place of the one before.
@@ -78,8 +86,9 @@ impl Running {
             }
         }
         // Together, so that none has been polled before all are known.
-        for (polling, stop) in new {
-            self.loops.spawn(polling.run(stop));
+        for (key, polling, stop) in new {
+            let part = format!("{}/{}", key.provider, key.account);
+            self.loops.spawn(self.pulses.watch(&part, polling.run(stop)));
         }
         self.store.set_groups(groups);
         Ok(difference)
@@ -104,7 +113,7 @@ impl Running {
         settings: String,
         account: Account,
         difference: &mut Difference,
-    ) -> (Loop, CancellationToken) {
+    ) -> (AccountKey, Loop, CancellationToken) {
         tracing::debug!(provider = %account.key.provider, account = %account.key.account, "an account is polled from now on");
         let (key, cloud, stop) = (account.key.clone(), Arc::clone(&account.cloud), self.stop.child_token());
         let observe = Arc::clone(&self.own) as Arc<dyn Observe>;
@@ -113,8 +122,8 @@ impl Running {
         let (polling, handle) = Loop::new(account, Arc::clone(&self.store), observe).await;
         difference.of_accounts.tasks_added += self.store.targets(&key).len();
         self.lags.insert(&key, handle.lag());
-        self.accounts.insert(key, Polling { settings, cloud, handle, stop: stop.clone() });
-        (polling, stop)
+        self.accounts.insert(key.clone(), Polling { settings, cloud, handle, stop: stop.clone() });
+        (key, polling, stop)
     }
 
     async fn change(&mut self, settings: String, account: Account, difference: &mut Difference) {

@@ -25,6 +25,13 @@ pub struct Series {
     pub poll: Option<Arc<Sheet>>,
 }
 
+impl Series {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        [&self.state, &self.poll].into_iter().flatten().map(|sheet| sheet.series()).sum()
+    }
+}
+
 /// Everything a scrape shows, at one instant.
 #[derive(Debug)]
 pub struct Snapshot {

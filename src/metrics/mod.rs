@@ -8,6 +8,8 @@ mod fleet;
 mod format;
 mod own;
 mod task;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use body::{Body, Series, Snapshot};

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// How many different codes of one provider are told apart.
 const MAX_CODES: usize = 50;
+/// The longest code, in bytes; no documented one comes near.
+const MAX_CODE: usize = 128;
 
 /// The exporter's own metrics.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub struct Own {
     registry: Registry,
     polls: IntCounterVec,
     poll_failures: IntCounterVec,
+    poll_panics: IntCounterVec,
     requests: IntCounterVec,
     request_duration: HistogramVec,
     throttled: IntCounterVec,
@@ -51,6 +54,7 @@ impl Own {
         let registered = Self {
             polls: counters(&registry, &catalogue::POLLS)?,
             poll_failures: counters(&registry, &catalogue::POLL_FAILURES)?,
+            poll_panics: counters(&registry, &catalogue::POLL_PANICS)?,
             requests: counters(&registry, &catalogue::API_REQUESTS)?,
             request_duration: durations(&registry, &catalogue::API_REQUEST_DURATION)?,
             throttled: counters(&registry, &catalogue::API_THROTTLED)?,
@@ -108,6 +112,7 @@ impl Own {
     pub fn add_account(&self, account: &AccountKey) {
         let [provider, name] = labels(account);
         self.polls.with_label_values(&[provider, name]);
+        self.poll_panics.with_label_values(&[provider, name]);
         for reason in Reason::ALL {
             self.poll_failures.with_label_values(&[provider, name, reason.as_str()]);
         }
@@ -119,6 +124,7 @@ impl Own {
     pub fn remove_account(&self, account: &AccountKey) {
         forget(&self.polls, account);
         forget(&self.poll_failures, account);
+        forget(&self.poll_panics, account);
         forget(&self.requests, account);
         forget(&self.throttled, account);
         forget(&self.waited, account);
@@ -136,8 +142,12 @@ impl Own {
         text
     }
 
-    /// The code itself, or `other` once a provider has shown too many.
+    /// The code itself, or `other` once a provider has shown too many. A label value is cut when it is written: a code that
+    /// would be is none of a vendor's, and two of them must not become one series twice.
     fn bounded<'a>(&self, provider: &'static str, code: &'a str) -> &'a str {
+        if code.len() > MAX_CODE || code.contains(char::is_control) {
+            return "other";
+        }
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         let known = codes.entry(provider).or_default();
         if known.contains(code) {
@@ -194,6 +204,10 @@ impl Observe for Own {
         if let Some(reason) = failure {
             self.poll_failures.with_label_values(&[provider, name, reason.as_str()]).inc();
         }
+    }
+
+    fn panicked(&self, account: &AccountKey) {
+        self.poll_panics.with_label_values(&labels(account)).inc();
     }
 
     fn unknown_states(&self, account: &AccountKey, count: u64) {

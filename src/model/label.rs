@@ -6,14 +6,15 @@ use std::ops::Deref;
 /// The longest label value, in characters: nobody reads a longer one, and everybody pays for it.
 pub const MAX_LABEL: usize = 256;
 
-/// A text of at most [`MAX_LABEL`] characters; a longer one is cut.
+/// A text of at most [`MAX_LABEL`] characters, none of them a control character: a longer one is cut, and a line break or the
+/// like becomes a space.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct LabelText(Box<str>);
 
 impl From<&str> for LabelText {
     fn from(text: &str) -> Self {
-        let end = text.char_indices().nth(MAX_LABEL).map_or(text.len(), |(end, _)| end);
-        Self(text.get(..end).unwrap_or_default().into())
+        let shown = |character: char| if character.is_control() { ' ' } else { character };
+        Self(text.chars().take(MAX_LABEL).map(shown).collect())
     }
 }
 
@@ -44,9 +45,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_is_kept_up_to_the_bound(text in ".{0,300}") {
+        fn a_text_is_kept_up_to_the_bound(text in "[^\\p{Cc}]{0,300}") {
             let label = LabelText::from(text.as_str());
             prop_assert_eq!(label.to_string(), text.chars().take(MAX_LABEL).collect::<String>());
+        }
+
+        #[test]
+        fn any_text_becomes_a_short_line_and_stays_it(text in any::<String>()) {
+            let label = LabelText::from(text.as_str());
+            prop_assert!(label.chars().count() <= MAX_LABEL && !label.contains(char::is_control));
+            prop_assert_eq!(LabelText::from(&*label), label);
         }
     }
 

@@ -141,6 +141,9 @@ impl Loop {
     }
 
     fn finish(&mut self, Done { due, what, outcome }: Done) {
+        if matches!(outcome, Outcome::Panicked) {
+            self.observe.panicked(&self.account);
+        }
         // A new config may have changed meanwhile what it is polled as, or that it is.
         let what = match what {
             Due::Task(asked) => Due::Task(self.store.target(&asked.key).unwrap_or(asked)),
@@ -149,7 +152,8 @@ impl Loop {
         match (&what, outcome) {
             (Due::Task(target), Outcome::Task(result)) => self.take_in(target, *result),
             (Due::List(number), Outcome::List(result)) => self.take_in_list(*number, result),
-            _ => tracing::error!(account = %self.account.account, ?what, "a poll ended by a bug; going on"),
+            (Due::Task(target), _) => self.take_in(target, Err(bug())),
+            (Due::List(number), _) => self.take_in_list(*number, Err(bug())),
         }
         // Only now, so that nothing put it in the queue meanwhile.
         self.under_way.retain(|(_, other)| !other.is(&what));
@@ -230,6 +234,11 @@ impl Due {
             _ => false,
         }
     }
+}
+
+/// What a poll that panicked is to those who know of answers only; what panicked, and where, the panic's own line says.
+fn bug() -> Error {
+    Error::new(Reason::Decode, "a bug of the exporter ended the poll; the log says where")
 }
 
 fn failure_of(error: &Error) -> Failure {

@@ -146,30 +146,44 @@ impl Entry {
         if !same {
             self.task = Some(Arc::new(task));
         }
-        let is_new = self.state.is_none();
-        let wanted = state.series() + poll.series();
-        if is_new && wanted > room + self.series() {
-            self.poll = None;
-            return if std::mem::replace(&mut self.left_out, true) { Change::None } else { Change::LeftOut(wanted) };
+        if let Some(change) = self.left_out(self.state.is_none(), state.series() + poll.series(), room) {
+            return change;
         }
-        self.left_out = false;
         (self.state, self.poll) = (Some(state), Some(poll));
         if broke { Change::Recovered } else { Change::None }
     }
 
-    /// Takes in a failed poll: the last good answer stays as it is.
-    pub(super) fn failed(&mut self, failure: Failure, rules: &Rules, now: Timestamp) -> Change {
+    /// Takes in a failed poll: the last good answer stays as it is. A task that is new to the export gets at most `room`
+    /// series.
+    pub(super) fn failed(&mut self, failure: Failure, rules: &Rules, room: usize, now: Timestamp) -> Change {
         let first_asked = *self.first_asked.get_or_insert(now);
         let is_new = self.task.is_none() && now < later(first_asked, rules.not_found_grace);
         if failure.reason == Reason::NotFound && is_new {
             return Change::NotYetFound;
         }
-        let before = self.failure.replace(Box::new(failure));
-        if !self.left_out {
-            self.poll = Some(Arc::new(Sheet::of_poll(false, self.last_success)));
+        let reason = failure.reason;
+        let before = self.failure.replace(Box::new(failure)).map(|failure| failure.reason);
+        let broke = if before == Some(reason) { Change::None } else { Change::Broke };
+        let poll = Sheet::of_poll(false, self.last_success);
+        match self.left_out(self.poll.is_none(), poll.series(), room) {
+            Some(Change::None) => broke,
+            Some(left_out) => left_out,
+            None => {
+                self.poll = Some(Arc::new(poll));
+                broke
+            }
         }
-        let reason = self.failure.as_ref().map(|failure| failure.reason);
-        if before.map(|failure| failure.reason) == reason { Change::None } else { Change::Broke }
+    }
+
+    /// What is to be told of a task that is left out of the export; none for one that is not. A new one needs room for all
+    /// its series; one that is shown stays, and may have more of them than there is room for.
+    fn left_out(&mut self, is_new: bool, wanted: usize, room: usize) -> Option<Change> {
+        let is_left_out = is_new && wanted > room + self.series();
+        let was_left_out = std::mem::replace(&mut self.left_out, is_left_out);
+        is_left_out.then(|| {
+            self.poll = None;
+            if was_left_out { Change::None } else { Change::LeftOut(wanted) }
+        })
     }
 
     /// The phase, unless it is unknown for want of a good answer or too old to show.

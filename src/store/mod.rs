@@ -30,7 +30,10 @@ pub struct Rules {
     pub final_recheck: Duration,
     /// Whether to export the histograms of instances.
     pub instance_histograms: bool,
-    /// New tasks are left out when there would be more series of single tasks.
+    /// When there would be more series of single tasks than this, a new task is left out: first come, first kept. A task is
+    /// new until its first good answer is shown, and then stays, so that the limit is passed by no more than what the
+    /// tasks that are shown grow by, some fifty series each at the most. One that was left out comes in at its
+    /// next poll that finds room. Counts over groups of tasks leave out none.
     pub series_limit: usize,
 }
 
@@ -82,6 +85,7 @@ struct Known {
     /// The groups the config names.
     groups: BTreeSet<Group>,
     accounts: BTreeMap<AccountKey, Account>,
+    /// Those of single tasks that are kept: what is too old to show keeps its place.
     series: usize,
     /// Every account there was had been polled at some time: accounts that came later are not waited for.
     was_ready: bool,
@@ -97,7 +101,6 @@ struct Account {
 impl Store {
     /// An empty store of an exporter that begins now.
     pub fn new(rules: Rules, own: Arc<Own>, now: Timestamp) -> Self {
-        own.set_series(0, rules.series_limit);
         let known = Known {
             rules,
             tasks: BTreeMap::new(),
@@ -136,7 +139,6 @@ impl Store {
         let mut known = self.write();
         if let Some(entry) = known.tasks.remove(key) {
             known.series -= entry.series();
-            self.own.set_series(known.series, known.rules.series_limit);
         }
     }
 
@@ -174,16 +176,15 @@ impl Store {
             account.problem = problem.unwrap_or_else(|| account.problem.take());
         }
         let before = entry.series();
+        let room = known.rules.series_limit.saturating_sub(known.series);
         let change = match result {
             Ok(reading) => {
                 entry.count(&reading.task, self.began, &mut known.fleet);
-                let room = known.rules.series_limit.saturating_sub(known.series);
                 entry.succeeded(reading.task, &known.rules, room, now)
             }
-            Err(failure) => entry.failed(failure, &known.rules, now),
+            Err(failure) => entry.failed(failure, &known.rules, room, now),
         };
         known.series = known.series + entry.series() - before;
-        self.own.set_series(known.series, known.rules.series_limit);
         if let Change::LeftOut(series) = change {
             self.own.series_dropped(series);
         }
@@ -206,12 +207,16 @@ impl Store {
         let known = self.read();
         let mut census = known.fleet.census();
         let mut tasks: Vec<Series> = Vec::with_capacity(known.tasks.len());
+        let mut series = 0;
         for entry in known.tasks.values() {
             if let Some(phase) = entry.shown_phase(&known.rules, now) {
                 census.count(Group::from(&**entry.target()), phase);
             }
-            tasks.push(entry.shown(&known.rules, now));
+            let shown = entry.shown(&known.rules, now);
+            series += shown.count();
+            tasks.push(shown);
         }
+        self.own.set_series(series, known.rules.series_limit);
         Snapshot { tasks, fleet: known.fleet.clone(), census, own: String::new() }
     }
 

@@ -11,11 +11,8 @@ use std::sync::Arc;
 impl Store {
     /// Goes by other rules from now on. A lower limit of series leaves out no task that is shown already.
     pub fn set_rules(&self, rules: Rules) {
-        let (before, after) = (rules.instance_histograms, {
-            let mut known = self.write();
-            self.own.set_series(known.series, rules.series_limit);
-            std::mem::replace(&mut known.rules, rules).instance_histograms
-        });
+        let after = rules.instance_histograms;
+        let before = std::mem::replace(&mut self.write().rules, rules).instance_histograms;
         if before != after {
             self.render_all();
         }
@@ -47,7 +44,6 @@ impl Store {
         let before = entry.series();
         change(entry, &known.rules);
         known.series = known.series + entry.series() - before;
-        self.own.set_series(known.series, known.rules.series_limit);
     }
 
     /// Forgets an account, its tasks and all their series but the counters of its groups.

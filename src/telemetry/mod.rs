@@ -1,8 +1,13 @@
 //! Logs: one line an event on standard error, as logfmt or JSON, in the order the Prometheus projects use.
 //!
-//! What is worth a line is decided where it happens. An event carries all it has to say; spans are not used.
+//! What is worth a line is decided where it happens. An event carries all it has to say; spans are not used. How many lines
+//! of a kind there may be is decided here: a log does not grow because something stays broken.
 
 mod line;
+mod pace;
+mod panic;
+
+pub use panic::report_panics;
 
 use line::Line;
 use std::io;

@@ -109,28 +109,96 @@ fn read_logfmt(mut line: &str) -> Vec<(String, String)> {
     pairs
 }
 
+/// The fields of a line of JSON, in order.
+fn read_json(line: &str) -> Vec<(String, String)> {
+    let parsed: Value = serde_json::from_str(line).unwrap();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    parsed.as_object().unwrap().iter().map(|(key, value)| (key.clone(), text(value))).collect()
+}
+
 proptest! {
     #[test]
-    fn any_value_stays_within_its_field_of_one_line(
+    fn any_event_is_one_line_that_reads_back_as_its_fields(
         value in any::<String>(),
-        hostile in "[\"\\\\ =\n\r\t\u{2028}\u{202e}\u{7f}a]*",
+        hostile in "[\"\\\\ =\n\r\t\u{2028}\u{202e}\u{7f}\u{85}\u{1b}a]*",
+        number in any::<i64>(),
+        truth in any::<bool>(),
     ) {
-        for value in [value, hostile] {
-            let line = written(LogLevel::Info, LogFormat::Logfmt, || tracing::info!(value, after = 1, "{}", value));
+        for (format, value) in [LogFormat::Logfmt, LogFormat::Json].into_iter().flat_map(|format| {
+            [(format, &value), (format, &hostile)]
+        }) {
+            let error = io::Error::other(value.clone());
+            let event = || tracing::info!(value, number, %error, truth, "{}", value);
+            let line = written(LogLevel::Info, format, event);
             let line = line.strip_suffix('\n').unwrap();
-            let forbidden = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{1b}'];
+            let forbidden = |character: char| character.is_control() || "\u{2028}\u{2029}\u{202e}".contains(character);
             prop_assert!(!line.contains(forbidden), "{line:?}");
-            let pairs = read_logfmt(line);
+            let mut pairs = if format == LogFormat::Json { read_json(line) } else { read_logfmt(line) };
+            // An object of serde_json has its keys in order of the alphabet.
+            pairs.sort();
             let keys: Vec<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
-            prop_assert_eq!(keys, ["time", "level", "source", "msg", "value", "after"]);
-            prop_assert_eq!(&pairs[3].1, &value);
-            prop_assert_eq!(&pairs[4].1, &value);
-
-            let line = written(LogLevel::Info, LogFormat::Json, || tracing::info!(value, "{}", value));
-            prop_assert_eq!(line.matches('\n').count(), 1);
-            let parsed: Value = serde_json::from_str(&line).unwrap();
-            prop_assert_eq!(parsed["value"].as_str(), Some(value.as_str()));
-            prop_assert_eq!(parsed["msg"].as_str(), Some(value.as_str()));
+            prop_assert_eq!(keys, ["error", "level", "msg", "number", "source", "time", "truth", "value"]);
+            for (place, wanted) in [(0, value), (2, value), (3, &number.to_string()), (6, &truth.to_string()), (7, value)] {
+                prop_assert_eq!(&pairs[place].1, wanted);
+            }
         }
     }
+}
+
+#[test]
+fn a_long_text_is_cut() {
+    let line = written(LogLevel::Info, LogFormat::Json, || tracing::info!(text = "é".repeat(1 << 20), "long"));
+    let parsed: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(parsed["text"].as_str().unwrap().chars().count(), 2001);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_one_account_is_a_few_lines_and_a_number() {
+    let kept = Kept::default();
+    let writer = kept.clone();
+    let _guard =
+        tracing::subscriber::set_default(subscriber(LogLevel::Info, LogFormat::Logfmt, move || writer.clone()));
+    let event = |account: &str, task: u64| tracing::warn!(provider = "aliyun", %account, task, "polling a task fails");
+    for task in 0..10_000 {
+        event("down", task);
+    }
+    event("other", 1);
+    assert_eq!(kept.text().matches("account=down").count(), pace::LINES);
+    assert_eq!(kept.text().matches("account=other").count(), 1);
+    tokio::time::advance(pace::WINDOW).await;
+    event("down", 10_000);
+    assert!(kept.text().ends_with("account=down task=10000 suppressed=9990\n"), "{}", kept.text());
+    for task in 0..20 {
+        event("down", task);
+    }
+    tokio::time::advance(pace::WINDOW * 2).await;
+    tracing::info!("anything else");
+    let text = kept.text();
+    let last: Vec<&str> = text.lines().rev().take(2).collect();
+    assert!(last[0].ends_with("msg=\"anything else\""), "{last:?}");
+    let told = "msg=\"more lines like those from here were left out\" provider=aliyun account=down suppressed=11";
+    assert!(last[1].ends_with(told), "{last:?}");
+}
+
+#[test]
+fn details_are_all_written() {
+    let flood = || (0..100).for_each(|number| tracing::debug!(number, "trying again"));
+    assert_eq!(written(LogLevel::Debug, LogFormat::Logfmt, flood).lines().count(), 100);
+}
+
+/// The hook is the whole process's: this is the only test that sets it, for a moment, and looks at its own lines only.
+#[test]
+fn a_panic_is_a_line_that_tells_no_data() {
+    let before = std::panic::take_hook();
+    report_panics();
+    let log = written(LogLevel::Info, LogFormat::Logfmt, || {
+        let secret = "AKID-secret\nline";
+        drop(std::panic::catch_unwind(|| panic!("the answer was {secret}")));
+        drop(std::panic::catch_unwind(|| panic!("a plain reason")));
+    });
+    std::panic::set_hook(before);
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].contains("place=src/telemetry/tests.rs:") && lines[0].contains("cause=\"not told"), "{log}");
+    assert!(lines[1].contains("cause=\"a plain reason\"") && !log.contains("secret"), "{log}");
 }

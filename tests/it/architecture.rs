@@ -52,6 +52,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("anyhow", &["app/", "main.rs"]),
     ("fastrand", &["clock.rs", "demo/world.rs"]),
     ("tracing_subscriber", &["telemetry/"]),
+    ("sd_notify", &["app/notify.rs"]),
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -50,9 +50,11 @@ impl Exporter {
 
     /// Starts a command that serves; the port is in its log.
     pub fn start(mut command: Command) -> Self {
+        if !command.get_args().any(|argument| argument.to_string_lossy().starts_with("--log.format")) {
+            command.arg("--log.format=json");
+        }
         let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
-            .arg("--log.format=json")
             .env("KEY", "test-key-id")
             .env("SECRET", SECRET)
             .stdout(Stdio::null())
@@ -69,11 +71,16 @@ impl Exporter {
         });
         let mut exporter = Self { child, address: String::new(), log };
         exporter.address = eventually("the exporter serves", || {
-            let line = exporter.logged("\"serving\"").into_iter().next()?;
+            let line = exporter.logged("serving").into_iter().next()?;
             let (_, rest) = line.split_once("127.0.0.1:")?;
-            Some(format!("127.0.0.1:{}", rest.split('"').next()?))
+            Some(format!("127.0.0.1:{}", rest.split(|c: char| !c.is_ascii_digit()).next()?))
         });
         exporter
+    }
+
+    /// Host and port it listens on.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The log lines so far that hold that text.
@@ -143,12 +150,6 @@ impl Exporter {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// Sends it a signal, such as `HUP`.
-    pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
-    }
-
     /// Resident memory, in bytes.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -157,10 +158,21 @@ impl Exporter {
         kilobytes * 1024
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end; its exit code.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// Asks it to stop; its exit code.
     pub fn terminate(mut self) -> Option<i32> {
         self.signal("TERM");
-        self.child.wait().unwrap().code()
+        self.exit_code()
     }
 }
 

@@ -17,3 +17,5 @@ mod harness;
 mod outgoing;
 mod reference;
 mod reload;
+mod secrets;
+mod supervision;

@@ -125,6 +125,7 @@ pub(super) mod tests {
         fn quota(&self, _: &AccountKey, _: &'static str, _: f64) {}
         fn credentials_expire(&self, _: &AccountKey, _: Option<Timestamp>) {}
         fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
+        fn panicked(&self, _: &AccountKey) {}
         fn unknown_states(&self, _: &AccountKey, _: u64) {}
     }
 

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::fmt;
 
-/// The longest name taken.
-const LONGEST: usize = 128;
+/// The longest name taken. An id made of two is short enough to be a label value as it is: cut, it could be another's.
+const LONGEST: usize = 127;
 
 /// One task of a job, written `JOB/TASK`.
 #[derive(Clone, Debug, PartialEq, Eq)]

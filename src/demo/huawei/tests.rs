@@ -244,6 +244,7 @@ impl Observe for Notes {
         self.expiries.lock().unwrap().extend(at);
     }
     fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
+    fn panicked(&self, _: &AccountKey) {}
     fn unknown_states(&self, _: &AccountKey, _: u64) {}
 }
 

@@ -4,7 +4,7 @@ mod reload;
 
 use super::*;
 use crate::cloud::{Find, Finder};
-use crate::metrics::Own;
+use crate::metrics::{Format, Own};
 use crate::model::{Exits, Facts, Labels, Phase, Provider, Task, TaskKey};
 use crate::store::Rules;
 use std::collections::BTreeMap;
@@ -123,8 +123,18 @@ fn account(cloud: &Arc<Told>, targets: Vec<Target>, finders: Vec<Finder>) -> Acc
 
 /// Runs the loop of an account for so many seconds.
 async fn run(cloud: &Arc<Told>, targets: Vec<Target>, finders: Vec<Finder>, seconds: u64) -> Arc<Store> {
+    run_observed(cloud, targets, finders, seconds, Arc::new(Own::new().unwrap())).await
+}
+
+/// The same, with somebody who takes notes.
+async fn run_observed(
+    cloud: &Arc<Told>,
+    targets: Vec<Target>,
+    finders: Vec<Finder>,
+    seconds: u64,
+    observe: Arc<dyn Observe>,
+) -> Arc<Store> {
     let store = store();
-    let observe: Arc<dyn Observe> = Arc::new(Own::new().unwrap());
     let stop = CancellationToken::new();
     let (polling, _handle) = Loop::new(account(cloud, targets, finders), Arc::clone(&store), observe).await;
     let polling = polling.run(stop.clone());
@@ -171,12 +181,48 @@ async fn a_finished_task_is_looked_at_seldom() {
     assert_eq!(cloud.asked("done").len(), 3);
 }
 
+/// Lists that are never read to their end.
+#[derive(Debug)]
+struct Panicking;
+
+impl Find for Panicking {
+    fn find(&self) -> BoxFuture<'_, Result<Vec<Box<str>>, Error>> {
+        async move { panic!("a bug, on purpose") }.boxed()
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_a_poll_ends_that_poll_only() {
-    let cloud = Told::new(|id| if id == "bug" { panic!("a bug, on purpose") } else { at_once(Phase::Running) });
-    run(&cloud, vec![target("bug", 5), target("well", 5)], vec![], 20).await;
-    assert!(!cloud.asked("bug").is_empty());
-    assert!(cloud.asked("well").len() >= 3);
+async fn a_panic_ends_that_poll_only_and_is_a_failure_that_is_counted() {
+    let began = Instant::now();
+    let cloud = Told::new(move |id| {
+        let is_bug = id == "bug" && began.elapsed() >= Duration::from_secs(10);
+        if is_bug { panic!("a bug, on purpose") } else { at_once(Phase::Running) }
+    });
+    let finder = Finder {
+        find: Arc::new(Panicking),
+        search: "".into(),
+        template: target("", 10),
+        keep: Duration::MAX,
+        limit: 9,
+    };
+    let own = Arc::new(Own::new().unwrap());
+    let targets = vec![target("bug", 5), target("well", 5)];
+    let store = run_observed(&cloud, targets, vec![finder], 29, Arc::clone(&own) as Arc<dyn Observe>).await;
+    let bugs = cloud.asked("bug").into_iter().filter(|at| *at >= 10.0).count();
+    assert!(bugs >= 3 && cloud.asked("well").len() >= 5, "both are asked for again and again");
+    let rows = store.tasks(clock::now());
+    assert_eq!(rows[0].shown_phase(), Some(Phase::Running), "the last good answer is kept");
+    assert_eq!(rows[0].failure.as_ref().map(|failure| failure.reason), Some(Reason::Decode));
+    assert!(rows[1].failure.is_none());
+    let text = own.render(Format::Text);
+    let count = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()
+    };
+    let lists = 3;
+    assert_eq!(count("cloud_task_exporter_poll_panics_total{"), bugs + lists);
+    assert_eq!(count("cloud_task_exporter_polls_total{"), cloud.asked("bug").len() + cloud.asked("well").len());
+    assert!(text.contains(&format!("reason=\"decode\"}} {bugs}\n")), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,8 @@ use crate::model::{Exits, Facts, Labels, Phase, Provider};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
+mod limits;
+
 const BEGAN: i64 = 1_700_000_000;
 
 fn at(seconds: i64) -> Timestamp {
