@@ -90,7 +90,7 @@ pub async fn run(
     let reloads = reloading.over_http.then_some(requests);
     let source = Arc::new(Known { store: Arc::clone(&store), own, lags, reloads });
     let mut parts = JoinSet::new();
-    parts.spawn(reloader.run(stop.clone()));
+    parts.spawn(pulses.watch("config", reloader.run(stop.clone())));
     parts.spawn(pulses.watch("server", server::serve(listener, source, Limits::default(), stop.clone())));
     if notify::is_wanted() {
         parts.spawn(notify::keep_telling(pulses, move || status(&store), stop.clone()));

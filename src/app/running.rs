@@ -160,7 +160,7 @@ impl Running {
                 resume_unwind(panic);
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits until every loop has ended.

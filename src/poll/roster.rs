@@ -56,16 +56,13 @@ impl Roster {
         let mut added = 0;
         for finder in finders {
             let same = before.iter().position(|found| found.finder.search == finder.search);
-            let found = match same.map(|index| before.remove(index)) {
-                Some(found) => {
-                    let find = if is_kept { Arc::clone(&found.finder.find) } else { Arc::clone(&finder.find) };
-                    Found { finder: Finder { find, ..finder }, ..found }
-                }
-                None => {
-                    added += 1;
-                    self.count += 1;
-                    Found::new(finder, self.count)
-                }
+            let found = if let Some(found) = same.map(|index| before.remove(index)) {
+                let find = if is_kept { Arc::clone(&found.finder.find) } else { Arc::clone(&finder.find) };
+                Found { finder: Finder { find, ..finder }, ..found }
+            } else {
+                added += 1;
+                self.count += 1;
+                Found::new(finder, self.count)
             };
             self.finders.push(found);
         }

@@ -48,8 +48,9 @@ impl Store {
 
     /// Forgets an account, its tasks and all their series but the counters of its groups.
     pub fn remove_account(&self, account: &AccountKey) {
-        let tasks = self.targets(account);
-        tasks.iter().for_each(|target| self.remove(&target.key));
+        for target in self.targets(account) {
+            self.remove(&target.key);
+        }
         let mut known = self.write();
         known.accounts.remove(account);
         known.note_readiness();

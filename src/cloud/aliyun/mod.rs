@@ -94,13 +94,12 @@ impl Prepared for Settings {
     }
 
     fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
-        let service = match kept.and_then(own_type::<Service>) {
-            Some(service) => service,
-            None => {
-                let keyring = self.keyring.ok_or_else(|| unread_secrets(&self.common.key))?;
-                let client = Client::new(shared, &self.common, REFUSED_PAUSE)?;
-                Arc::new(Service { client, endpoint: self.endpoint, keyring })
-            }
+        let service = if let Some(service) = kept.and_then(own_type::<Service>) {
+            service
+        } else {
+            let keyring = self.keyring.ok_or_else(|| unread_secrets(&self.common.key))?;
+            let client = Client::new(shared, &self.common, REFUSED_PAUSE)?;
+            Arc::new(Service { client, endpoint: self.endpoint, keyring })
         };
         announce(&service.client, &self.found);
         let finders = self.found.into_iter().map(|found| found.finder(&service)).collect();

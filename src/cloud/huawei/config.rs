@@ -147,13 +147,12 @@ impl Prepared for Checked {
 
     fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
         let Self { common, site, project_id, credentials, targets, autopilot } = *self;
-        let cce = match kept.and_then(own_type::<Cce>) {
-            Some(cce) => cce,
-            None => {
-                let access = Access::new(credentials.ok_or_else(|| unread_secrets(&common.key))?, project_id)?;
-                let client = Client::new(shared, &common, REFUSED_PAUSE)?;
-                Arc::new(Cce { client, site, access, autopilot })
-            }
+        let cce = if let Some(cce) = kept.and_then(own_type::<Cce>) {
+            cce
+        } else {
+            let access = Access::new(credentials.ok_or_else(|| unread_secrets(&common.key))?, project_id)?;
+            let client = Client::new(shared, &common, REFUSED_PAUSE)?;
+            Arc::new(Cce { client, site, access, autopilot })
         };
         cce.announce(targets.len());
         Ok(Account { key: common.key, cloud: cce, targets, finders: Vec::new(), concurrency: CONCURRENCY })

@@ -64,14 +64,13 @@ impl Prepared for Checked {
 
     fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
         let Self { common, endpoint, dialect, keyring, targets, searches } = *self;
-        let tencent = match kept.and_then(own_type::<Tencent>) {
-            Some(tencent) => tencent,
-            None => {
-                let keyring = keyring.ok_or_else(|| unread_secrets(&common.key))?;
-                let client = Client::new(shared, &common, REFUSED_PAUSE)?;
-                let site = Site { endpoint, region: common.region, dialect };
-                Arc::new(Tencent { client, site, keyring })
-            }
+        let tencent = if let Some(tencent) = kept.and_then(own_type::<Tencent>) {
+            tencent
+        } else {
+            let keyring = keyring.ok_or_else(|| unread_secrets(&common.key))?;
+            let client = Client::new(shared, &common, REFUSED_PAUSE)?;
+            let site = Site { endpoint, region: common.region, dialect };
+            Arc::new(Tencent { client, site, keyring })
         };
         announce(&tencent.client, &searches);
         let finders = searches.into_iter().map(|search| search.finder(&tencent)).collect();

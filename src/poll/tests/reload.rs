@@ -94,11 +94,11 @@ async fn a_task_of_which_the_config_says_something_else_keeps_what_is_known() {
     let polled = start(account(&cloud, vec![target("a", 1000)], vec![])).await;
     seconds(40).await;
     let success = polled.store.tasks(clock::now())[0].last_success;
-    let changed = in_group("other", target("a", 10));
-    let changes = polled.handle.reconfigure(account(&cloud, vec![changed.clone()], vec![])).await;
+    let other = in_group("other", target("a", 10));
+    let changes = polled.handle.reconfigure(account(&cloud, vec![other.clone()], vec![])).await;
     assert_eq!(changes, Changes { tasks_changed: 1, ..Changes::default() });
     let row = &polled.store.tasks(clock::now())[0];
-    assert_eq!((&*row.target, row.last_success, row.shown_phase()), (&changed, success, Some(Phase::Running)));
+    assert_eq!((&*row.target, row.last_success, row.shown_phase()), (&other, success, Some(Phase::Running)));
     assert_eq!(cloud.asked("a").len(), 1, "nothing is asked for out of turn");
     seconds(25).await;
     let asked = cloud.asked("a");
@@ -315,7 +315,7 @@ async fn after_each_config_its_tasks_are_polled_and_no_counter_has_fallen(steps:
     let began = Instant::now();
     let cloud = Told::new(move |id| {
         let turn = began.elapsed().as_secs() / 15 + u64::from(id.as_bytes()[0]);
-        (Duration::from_millis(700), Ok(if turn % 2 == 0 { Phase::Running } else { Phase::Succeeded }))
+        (Duration::from_millis(700), Ok(if turn.is_multiple_of(2) { Phase::Running } else { Phase::Succeeded }))
     });
     let polled = start(account(&cloud, vec![], vec![])).await;
     polled.store.set_rules(Rules { final_recheck: Duration::from_secs(10), ..rules() });
