@@ -16,6 +16,7 @@ mod golden;
 mod harness;
 mod outgoing;
 mod reference;
+mod reload;
 mod secrets;
 mod supervision;
 mod web;
