@@ -5,7 +5,7 @@
 
 use crate::config;
 use crate::telemetry::{LogFormat, LogLevel};
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -71,6 +71,14 @@ pub struct Flags {
         value_parser = clap::value_parser!(OsString)
     )]
     web_config_file: OsString,
+    /// Reload the config on POST /-/reload, not only on SIGHUP
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "CLOUD_TASK_EXPORTER_WEB_ENABLE_LIFECYCLE",
+        hide_env_values = true,
+        value_parser = BoolishValueParser::new()
+    )]
+    pub enable_lifecycle: bool,
     /// Lines of this weight and above are logged
     #[arg(
         long = "log.level",
@@ -229,7 +237,7 @@ fn flags_behind_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 
 /// A flag that takes no value.
 fn is_lone(argument: &OsStr) -> bool {
-    ["--help", "--version", "--"].iter().any(|lone| argument == *lone)
+    ["--help", "--version", "--web.enable-lifecycle", "--"].iter().any(|lone| argument == *lone)
 }
 
 /// Every mistake of a config file, or that there is none and how much it asks for. Secrets are not read.
@@ -259,7 +267,13 @@ mod tests {
     }
 
     fn flags(address: &str, log_level: LogLevel, log_format: LogFormat) -> Flags {
-        Flags { listen_address: address.parse().unwrap(), web_config_file: OsString::new(), log_level, log_format }
+        Flags {
+            listen_address: address.parse().unwrap(),
+            web_config_file: OsString::new(),
+            enable_lifecycle: false,
+            log_level,
+            log_format,
+        }
     }
 
     fn serve(config_file: &str, flags: Flags) -> Command {
@@ -297,6 +311,10 @@ mod tests {
             Ok(serve("serve", flags(":10417", LogLevel::Info, LogFormat::Logfmt))),
             "a file may have the name of a command"
         );
+        for words in ["--web.enable-lifecycle demo", "demo --web.enable-lifecycle"] {
+            let Ok(Command::Demo { flags }) = parse_words(words) else { panic!("{words} is no demo") };
+            assert!(flags.enable_lifecycle);
+        }
     }
 
     #[test]
@@ -358,7 +376,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 5 + 5 + 4);
+        assert_eq!(seen, 6 + 6 + 5);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The command line to an exit code; everything else is in the library.
 
 use anyhow::Context;
-use cloud_task_exporter::app::{self, Signals};
+use cloud_task_exporter::app::{self, Reloading, Signals};
 use cloud_task_exporter::cli::{self, Command, Exit, Flags};
 use cloud_task_exporter::cloud::settings::Environment;
+use cloud_task_exporter::config::{self, Config, Mistakes};
 use cloud_task_exporter::server::security::Security;
-use cloud_task_exporter::{config, telemetry};
+use cloud_task_exporter::telemetry;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -43,25 +44,36 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
     if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
         return ended(Err(error.into()));
     }
-    let config = match config::load_file(config_file, Some(Environment::of_process())) {
+    let config = match load(config_file) {
         Ok(config) => config,
         Err(mistakes) => {
             let hint = if config_file.exists() { "" } else { NO_FILE };
             return finish(&Exit { code: cli::USAGE, text: format!("{mistakes}\n{hint}") });
         }
     };
+    let file = config_file.to_owned();
+    let reloading = Reloading {
+        load: Arc::new(move || load(&file).map_err(|mistakes| mistakes.to_string())),
+        over_http: flags.enable_lifecycle,
+    };
+    listening(flags, |security, listener, stop| app::run(config, reloading, security, listener, stop))
+}
+
+/// The config of a file, with its warnings in the log.
+fn load(config_file: &Path) -> Result<Config, Mistakes> {
+    let config = config::load_file(config_file, Some(Environment::of_process()))?;
     for warning in config.warnings() {
         let warning = warning.line(&config_file.display().to_string());
         tracing::warn!(warning, "the config asks for something this version does not do");
     }
-    listening(flags, |security, listener, stop| app::run(config, security, listener, stop))
+    Ok(config)
 }
 
 fn demo(flags: &Flags) -> ExitCode {
     if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
         return ended(Err(error.into()));
     }
-    listening(flags, app::run_demo)
+    listening(flags, |security, listener, stop| app::run_demo(flags.enable_lifecycle, security, listener, stop))
 }
 
 /// Runs `work` with the address and the web config the flags name, until the process is asked to stop.

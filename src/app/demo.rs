@@ -1,6 +1,6 @@
 //! `demo`: simulated clouds on loopback, and the exporter that polls them by its ordinary code path.
 
-use super::{GRACE, run as run_exporter};
+use super::{GRACE, Reloading, run as run_exporter};
 use crate::clock;
 use crate::cloud::settings::Environment;
 use crate::config;
@@ -31,11 +31,17 @@ struct Clouds {
     huawei: SocketAddr,
 }
 
-/// Runs the simulated clouds and the exporter until `stop`.
+/// Runs the simulated clouds and the exporter until `stop`. `over_http`: whether the config, which stays the same, can be
+/// loaded anew over HTTP.
 ///
 /// # Errors
 /// When no port is to be had, or the exporter cannot be set up.
-pub async fn run(security: Arc<Security>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    over_http: bool,
+    security: Arc<Security>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let tracker = TaskTracker::new();
     let now = clock::now();
     let world = World::new(SEED, now.checked_sub(PAST).unwrap_or(now));
@@ -45,12 +51,15 @@ pub async fn run(security: Arc<Security>, listener: TcpListener, stop: Cancellat
         aliyun: start(Arc::new(aliyun::Aliyun::new(world.clone(), limit)), &tracker, &stop).await?,
         huawei: start(Arc::new(huawei::Huawei::new(world, limit)), &tracker, &stop).await?,
     };
-    let config = config::load(&clouds.config(), "config/demo.yaml", Some(environment()))?;
+    let text = clouds.config();
+    let load = move || config::load(&text, "config/demo.yaml", Some(environment()));
+    let config = load()?;
+    let reloading = Reloading { load: Arc::new(move || load().map_err(|mistakes| mistakes.to_string())), over_http };
     let address = listener.local_addr().context("the listening address is not known")?;
     std::io::stdout()
         .write_all(clouds.where_to_look(address, security.is_tls()).as_bytes())
         .context("stdout is closed")?;
-    let result = run_exporter(config, security, listener, stop.clone()).await;
+    let result = run_exporter(config, reloading, security, listener, stop.clone()).await;
     stop.cancel();
     tracker.close();
     // The simulated clouds have nothing to lose.

@@ -5,22 +5,24 @@
 mod demo;
 mod notify;
 mod pulse;
+mod reload;
+mod running;
 mod source;
 
 pub use demo::run as run_demo;
+pub use reload::{Load, Reloading};
 
 use crate::clock;
-use crate::cloud::{Account, Shared};
 use crate::config::{self, Config};
 use crate::metrics::Own;
-use crate::model::Observe;
-use crate::poll::Loop;
 use crate::server::security::Security;
 use crate::server::{self, Limits};
-use crate::store::{Rules, Store};
+use crate::store::Store;
 use anyhow::Context;
 use pulse::Pulses;
-use source::Known;
+use reload::Reloader;
+use running::{Running, rules};
+use source::{Known, Lags};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,13 +75,14 @@ pub fn security(web_config_file: Option<&Path>) -> Result<Arc<Security>, String>
     Security::new(move || config::read_web(&path)).map(Arc::new)
 }
 
-/// Polls what the config names and serves it on `listener` until `stop`.
+/// Polls what the config names, and what it names when it is loaded anew, and serves it on `listener` until `stop`.
 ///
 /// # Errors
 /// When an account cannot be set up, or a part ended by a bug: better to end, and be started again, than to go on
 /// without it.
 pub async fn run(
     config: Config,
+    reloading: Reloading,
     security: Arc<Security>,
     listener: TcpListener,
     stop: CancellationToken,
@@ -88,20 +91,21 @@ pub async fn run(
     let own = Arc::new(Own::new().context("the exporter's own metrics cannot be set up")?);
     own.set_build(VERSION, REVISION);
     let store = Arc::new(Store::new(rules(&config), Arc::clone(&own), now));
-    let mut parts = JoinSet::new();
+    let lags = Arc::new(Lags::default());
     let pulses = Pulses::default();
-    let mut lags = Vec::new();
-    for account in build_accounts(config, &own)? {
-        let key = account.key.clone();
-        let polling = Loop::new(account, Arc::clone(&store), Arc::clone(&own) as Arc<dyn Observe>);
-        let part = format!("{}/{}", key.provider, key.account);
-        lags.push((key, polling.lag()));
-        parts.spawn(pulses.watch(&part, polling.run(stop.clone())));
-    }
+    let ends = stop.clone();
+    let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), pulses.clone(), ends);
+    let accounts = config.counts().accounts;
+    running.apply(config).await.context("an account cannot be set up")?;
     own.config_taken(now);
+    let (reloader, requests) = Reloader::new(reloading.load, Arc::clone(&security), running, Arc::clone(&own))?;
     let address = listener.local_addr().context("the listening address is not known")?;
-    tracing::info!(version = VERSION, revision = REVISION, accounts = lags.len(), %address, tls = security.is_tls(), "serving");
-    let source = Arc::new(Known { store: Arc::clone(&store), own, lags });
+    let tls = security.is_tls();
+    tracing::info!(version = VERSION, revision = REVISION, accounts, %address, tls, "serving");
+    let reloads = reloading.over_http.then_some(requests);
+    let source = Arc::new(Known { store: Arc::clone(&store), own, lags, reloads });
+    let mut parts = JoinSet::new();
+    parts.spawn(pulses.watch("config", reloader.run(stop.clone())));
     let serving = server::serve(listener, source, security, Limits::default(), stop.clone());
     parts.spawn(pulses.watch("server", serving));
     if notify::is_wanted() {
@@ -174,22 +178,6 @@ pub fn stop_on_signals(tracker: &TaskTracker) -> anyhow::Result<Signals> {
         abort.cancel();
     });
     Ok(signals)
-}
-
-fn rules(config: &Config) -> Rules {
-    Rules {
-        stale_after: config.poll.stale_after,
-        not_found_grace: config.poll.not_found_grace,
-        final_recheck: config.poll.final_recheck,
-        instance_histograms: config.metrics.instance_histograms,
-        series_limit: config.metrics.series_limit,
-    }
-}
-
-fn build_accounts(config: Config, own: &Arc<Own>) -> anyhow::Result<Vec<Account>> {
-    let shared = Shared::new(Arc::clone(own) as Arc<dyn Observe>);
-    let accounts = config.accounts.into_iter().map(|prepared| prepared.build(&shared));
-    accounts.collect::<Result<_, _>>().context("an account cannot be set up")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the server shows, taken from the store and the exporter's own counters.
 
+use super::reload::Requests;
 use crate::clock;
 use crate::metrics::{Body, Format, Own};
 use crate::model::AccountKey;
@@ -8,9 +9,11 @@ use crate::schedule::Lag;
 use crate::server::{AccountLine, AccountState, Listing, Overview, Source, TaskLine};
 use crate::store::{AccountRow, Store, TaskRow};
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use std::cmp::Reverse;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::time::Instant;
 
 /// The one source of the server.
@@ -18,14 +21,35 @@ use tokio::time::Instant;
 pub(super) struct Known {
     pub(super) store: Arc<Store>,
     pub(super) own: Arc<Own>,
-    pub(super) lags: Vec<(AccountKey, Arc<Lag>)>,
+    pub(super) lags: Arc<Lags>,
+    /// None where nobody may ask for a reload over HTTP.
+    pub(super) reloads: Option<Requests>,
+}
+
+/// How late the polls of each account are.
+#[derive(Debug, Default)]
+pub(super) struct Lags(RwLock<BTreeMap<AccountKey, Arc<Lag>>>);
+
+impl Lags {
+    pub(super) fn insert(&self, account: &AccountKey, lag: Arc<Lag>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(account.clone(), lag);
+    }
+
+    /// Once this returns, nothing is told of the account any more.
+    pub(super) fn remove(&self, account: &AccountKey) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(account);
+    }
+
+    fn tell(&self, own: &Own) {
+        for (account, lag) in &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            own.set_lag(account, lag.at(Instant::now()).as_secs_f64());
+        }
+    }
 }
 
 impl Source for Known {
     fn scrape(&self, format: Format) -> Box<dyn Iterator<Item = Bytes> + Send> {
-        for (account, lag) in &self.lags {
-            self.own.set_lag(account, lag.at(Instant::now()).as_secs_f64());
-        }
+        self.lags.tell(&self.own);
         let mut snapshot = self.store.snapshot(clock::now());
         snapshot.own = self.own.render(format);
         Box::new(Body::new(snapshot, format))
@@ -56,6 +80,10 @@ impl Source for Known {
 
     fn unpolled_accounts(&self) -> Vec<AccountKey> {
         self.store.pending_accounts()
+    }
+
+    fn reload(&self) -> Option<BoxFuture<'static, Result<(), String>>> {
+        self.reloads.clone().map(|requests| requests.ask().boxed())
     }
 }
 

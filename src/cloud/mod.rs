@@ -24,12 +24,13 @@ pub use page::{MAX_PAGES, PAGE_CAP_ROWS};
 
 use crate::model::{AccountKey, Reading, Reason, Target, Task};
 use futures_util::future::BoxFuture;
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// One account of one cloud, as far as polling goes.
-pub trait Cloud: Send + Sync + fmt::Debug {
+pub trait Cloud: Any + Send + Sync + fmt::Debug {
     /// What the cloud says of one task now. `previous` is the last good reading of the same task: what has not changed
     /// since then need not be asked for again.
     ///
@@ -55,6 +56,8 @@ pub trait Find: Send + Sync + fmt::Debug {
 pub struct Finder {
     /// How to find.
     pub find: Arc<dyn Find>,
+    /// What it looks for: within an account, equal texts mean that the same is found.
+    pub search: Box<str>,
     /// What every found task gets; its `task_id` is empty.
     pub template: Target,
     /// A found task is forgotten when no list has named it for so long.
@@ -92,11 +95,30 @@ pub trait Prepared: Send + fmt::Debug {
     /// The tasks it names and the templates of those it finds.
     fn targets_mut(&mut self) -> Vec<&mut Target>;
 
-    /// Sets the account up. Only for settings that were checked with their secrets read.
+    /// Which account.
+    fn key(&self) -> &AccountKey;
+
+    /// What the account is but for its tasks: equal texts mean that the cloud is asked alike, by the same way and under
+    /// the same name. Holds no secret, and is compared only.
+    fn settings(&self) -> String;
+
+    /// Sets the account up. Only for settings that were checked with their secrets read. `kept`: the cloud of an account of
+    /// equal [`settings`](Self::settings), to go on with all it has learnt.
     ///
     /// # Errors
     /// When the secrets were left unread.
-    fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error>;
+    fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error>;
+}
+
+/// What secrets differ by, without a trace of them: for [`Prepared::settings`].
+fn mark(secrets: &[&str]) -> String {
+    digest::sha256_hex(secrets.join("\0").as_bytes())
+}
+
+/// A cloud by its own type, if it is of that type.
+fn own_type<T: Cloud>(cloud: Arc<dyn Cloud>) -> Option<Arc<T>> {
+    let cloud: Arc<dyn Any + Send + Sync> = cloud;
+    cloud.downcast().ok()
 }
 
 pub mod aliyun;

@@ -66,6 +66,11 @@ impl Fleet {
         self.groups.entry(group).or_default();
     }
 
+    /// Forgets the groups that are not to be kept, with their counters.
+    pub fn retain(&mut self, is_kept: impl Fn(&Group) -> bool) {
+        self.groups.retain(|group, _| is_kept(group));
+    }
+
     /// Counts a finished run of a task.
     pub fn finished(&mut self, group: Group, outcome: Outcome) {
         let counts = self.groups.entry(group).or_default();

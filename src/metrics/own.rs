@@ -7,7 +7,7 @@ use super::catalogue::{self, Family, Kind};
 use super::write::{push, push_header, push_label, push_sample};
 use crate::model::{AccountKey, Observe, Reason};
 use jiff::Timestamp;
-use prometheus::core::{Atomic, Collector, GenericGaugeVec};
+use prometheus::core::{Atomic, Collector, GenericGaugeVec, MetricVec, MetricVecBuilder};
 use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 use std::collections::{BTreeSet, HashMap};
@@ -86,6 +86,11 @@ impl Own {
         self.reload_timestamp.set(now.as_duration().as_secs_f64());
     }
 
+    /// A config was loaded and refused.
+    pub fn config_refused(&self) {
+        self.reload_successful.set(0.0);
+    }
+
     /// Sets the number of series of single tasks and their limit.
     #[expect(clippy::cast_precision_loss, reason = "numbers of series are far below 2^52")]
     pub fn set_series(&self, series: usize, limit: usize) {
@@ -113,6 +118,19 @@ impl Own {
         }
         self.unknown_states.with_label_values(&[provider]);
         self.lag.with_label_values(&[provider, name]);
+    }
+
+    /// Forgets the series of an account.
+    pub fn remove_account(&self, account: &AccountKey) {
+        forget(&self.polls, account);
+        forget(&self.poll_failures, account);
+        forget(&self.poll_panics, account);
+        forget(&self.requests, account);
+        forget(&self.throttled, account);
+        forget(&self.waited, account);
+        forget(&self.quota, account);
+        forget(&self.lag, account);
+        forget(&self.credentials_expiry, account);
     }
 
     /// The families, rendered in that format.
@@ -203,6 +221,19 @@ const fn provider_name(account: &AccountKey) -> &'static str {
 
 fn labels(account: &AccountKey) -> [&str; 2] {
     [provider_name(account), &account.account]
+}
+
+/// Removes every series of an account.
+fn forget<B: MetricVecBuilder>(series: &MetricVec<B>, account: &AccountKey) {
+    let [provider, name] = labels(account);
+    for metric in series.collect().iter().flat_map(MetricFamily::get_metric) {
+        let labels: HashMap<&str, &str> =
+            metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
+        if labels.get("provider") == Some(&provider) && labels.get("account") == Some(&name) {
+            // It may be gone by now, which is what is wanted.
+            series.remove(&labels).ok();
+        }
+    }
 }
 
 fn opts(family: &Family) -> Opts {

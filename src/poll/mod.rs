@@ -4,20 +4,26 @@
 //! once, because it is either in the queue or under way.
 
 mod journal;
+mod reload;
+mod roster;
 #[cfg(test)]
 mod tests;
 
+pub use reload::{Changes, Handle};
+
 use crate::clock;
-use crate::cloud::{self, Account, Error, Finder};
-use crate::model::{Observe, Reading, Reason, Target, TaskKey};
-use crate::schedule::{Discovery, Lag, Queue, first_due, next_due};
+use crate::cloud::{self, Account, Cloud, Error};
+use crate::model::{AccountKey, Observe, Reading, Reason, Target};
+use crate::schedule::{Lag, Queue, first_due, next_due};
 use crate::store::{Failure, Store};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use journal::Journal;
-use std::collections::HashMap;
+use reload::Request;
+use roster::{Listed, Roster};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -25,30 +31,26 @@ use tokio_util::sync::CancellationToken;
 /// task of its own would cost more than the poll.
 #[derive(Debug)]
 pub struct Loop {
-    account: Account,
-    finders: Vec<Found>,
+    account: AccountKey,
+    cloud: Arc<dyn Cloud>,
+    concurrency: usize,
+    roster: Roster,
     store: Arc<Store>,
     observe: Arc<dyn Observe>,
     lag: Arc<Lag>,
     queue: Queue<Due>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// What runs, and when it was due; no more than run at once.
+    under_way: Vec<(Instant, Due)>,
+    requests: mpsc::Receiver<Request>,
     journal: Journal,
-}
-
-/// A finder and the tasks it has found.
-#[derive(Debug)]
-struct Found {
-    finder: Finder,
-    discovery: Discovery,
-    /// Those that are polled because of it: not the ones the config, or another finder, names too.
-    targets: HashMap<Box<str>, Arc<Target>>,
 }
 
 /// Something to ask for.
 #[derive(Clone, Debug)]
 enum Due {
     Task(Arc<Target>),
-    /// The finder at this place of the account's list.
+    /// The finder of that number.
     List(usize),
 }
 
@@ -69,37 +71,26 @@ enum Outcome {
 }
 
 impl Loop {
-    /// A loop that begins with the account's named targets and its finders.
-    pub fn new(account: Account, store: Arc<Store>, observe: Arc<dyn Observe>) -> Self {
-        let now = Instant::now();
-        let mut queue = Queue::default();
-        store.add_account(&account.key, &account.cloud_region());
-        for target in &account.targets {
-            let target = Arc::new(target.clone());
-            if store.add(&target) {
-                queue.push(first_due(now, target.interval, clock::jitter()), Due::Task(target));
-            }
-        }
-        for (index, finder) in account.finders.iter().enumerate() {
-            store.add_group(&finder.template);
-            queue.push(now, Due::List(index));
-        }
-        let finders = account.finders.iter().cloned().map(Found::new).collect();
-        Self {
-            journal: Journal::new(account.key.clone()),
-            account,
-            finders,
+    /// A loop that begins with the account's named targets and its finders, and the way to it while it runs.
+    pub async fn new(account: Account, store: Arc<Store>, observe: Arc<dyn Observe>) -> (Self, Handle) {
+        let lag = Arc::new(Lag::new(Instant::now()));
+        let (handle, requests) = Handle::new(Arc::clone(&lag));
+        let mut new = Self {
+            account: account.key.clone(),
+            cloud: Arc::clone(&account.cloud),
+            concurrency: account.concurrency,
+            roster: Roster::default(),
             store,
             observe,
-            lag: Arc::new(Lag::new(now)),
-            queue,
+            lag,
+            queue: Queue::default(),
             running: FuturesUnordered::new(),
-        }
-    }
-
-    /// How late this account's polls are.
-    pub fn lag(&self) -> Arc<Lag> {
-        Arc::clone(&self.lag)
+            under_way: Vec::new(),
+            requests,
+            journal: Journal::new(account.key.clone()),
+        };
+        new.reconfigure(account).await;
+        (new, handle)
     }
 
     /// Polls until `stop`; what is under way then is dropped.
@@ -107,10 +98,15 @@ impl Loop {
         loop {
             let next = self.queue.next_due();
             self.lag.set_next_due(next);
-            let has_room = self.running.len() < self.account.concurrency;
+            let has_room = self.running.len() < self.concurrency;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                Some(Request { account, done }) = self.requests.recv() => {
+                    let changes = self.reconfigure(account).await;
+                    // Whoever asked may have gone meanwhile.
+                    done.send(changes).ok();
+                }
                 Some(done) = self.running.next() => self.finish(done),
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if has_room && next.is_some() => self.start(),
             }
@@ -121,6 +117,7 @@ impl Loop {
     fn start(&mut self) {
         let Some((due, what)) = self.queue.pop_due(Instant::now()) else { return };
         let Some(asking) = self.ask(&what) else { return };
+        self.under_way.push((due, what.clone()));
         let asking = AssertUnwindSafe(asking).catch_unwind();
         let done = async move { Done { due, what, outcome: asking.await.unwrap_or(Outcome::Panicked) } };
         self.running.push(done.boxed());
@@ -131,13 +128,13 @@ impl Loop {
         match what {
             Due::Task(target) => {
                 let last_good = self.store.last_good(target)?;
-                let (cloud, target) = (Arc::clone(&self.account.cloud), Arc::clone(target));
+                let (cloud, target) = (Arc::clone(&self.cloud), Arc::clone(target));
                 let ask =
                     async move { Outcome::Task(Box::new(cloud.read(&target.key.task_id, last_good.as_deref()).await)) };
                 Some(ask.boxed())
             }
-            Due::List(index) => {
-                let find = Arc::clone(&self.finders.get(*index)?.finder.find);
+            Due::List(number) => {
+                let find = Arc::clone(&self.roster.finder(*number)?.find);
                 Some(async move { Outcome::List(find.find().await) }.boxed())
             }
         }
@@ -145,14 +142,21 @@ impl Loop {
 
     fn finish(&mut self, Done { due, what, outcome }: Done) {
         if matches!(outcome, Outcome::Panicked) {
-            self.observe.panicked(&self.account.key);
+            self.observe.panicked(&self.account);
         }
+        // A new config may have changed meanwhile what it is polled as, or that it is.
+        let what = match what {
+            Due::Task(asked) => Due::Task(self.store.target(&asked.key).unwrap_or(asked)),
+            Due::List(number) => Due::List(number),
+        };
         match (&what, outcome) {
             (Due::Task(target), Outcome::Task(result)) => self.take_in(target, *result),
-            (Due::List(index), Outcome::List(result)) => self.take_in_list(*index, result),
+            (Due::List(number), Outcome::List(result)) => self.take_in_list(*number, result),
             (Due::Task(target), _) => self.take_in(target, Err(bug())),
-            (Due::List(index), _) => self.take_in_list(*index, Err(bug())),
+            (Due::List(number), _) => self.take_in_list(*number, Err(bug())),
         }
+        // Only now, so that nothing put it in the queue meanwhile.
+        self.under_way.retain(|(_, other)| !other.is(&what));
         self.plan(due, what);
     }
 
@@ -160,7 +164,7 @@ impl Loop {
     fn plan(&mut self, due: Instant, what: Due) {
         let period = match &what {
             Due::Task(target) => self.store.period(target),
-            Due::List(index) => self.finders.get(*index).map(|found| found.finder.template.interval),
+            Due::List(number) => self.roster.finder(*number).map(|finder| finder.template.interval),
         };
         if let Some(period) = period {
             self.queue.push(next_due(due, period, Instant::now()), what);
@@ -172,17 +176,17 @@ impl Loop {
         if let Ok(reading) = &result
             && reading.unknown_states > 0
         {
-            self.observe.unknown_states(&self.account.key, reading.unknown_states);
+            self.observe.unknown_states(&self.account, reading.unknown_states);
             self.journal.unknown_state(&target.key, &reading.task.provider_state);
         }
         let failure = result.as_ref().err().cloned();
         if failure.as_ref().is_some_and(|failure| failure.reason == Reason::NotFound) && self.forget_finished(target) {
-            self.observe.polled(&self.account.key, None);
+            self.observe.polled(&self.account, None);
             return;
         }
         let change = self.store.record(&target.key, result, clock::now());
         let counted = failure.as_ref().filter(|_| !change.is_excused());
-        self.observe.polled(&self.account.key, counted.map(|failure| failure.reason));
+        self.observe.polled(&self.account, counted.map(|failure| failure.reason));
         self.journal.polled(&target.key, counted, change);
     }
 
@@ -190,52 +194,45 @@ impl Loop {
     /// is not forgotten.
     fn forget_finished(&mut self, target: &Arc<Target>) -> bool {
         let is_final = self.store.last_good(target).flatten().is_some_and(|task| task.is_final);
-        let is_found =
-            |found: &Found| found.targets.get(&*target.key.task_id).is_some_and(|own| Arc::ptr_eq(own, target));
-        let Some(index) = self.finders.iter().position(is_found).filter(|_| is_final) else { return false };
-        self.remove(index, &target.key.task_id);
+        if !is_final || !self.roster.forget(&target.key.task_id) {
+            return false;
+        }
+        self.settle(&target.key.task_id, &mut Changes::default());
         true
     }
 
-    fn take_in_list(&mut self, index: usize, result: Result<Vec<Box<str>>, Error>) {
+    fn take_in_list(&mut self, number: usize, result: Result<Vec<Box<str>>, Error>) {
         let now = clock::now();
         let failure = result.as_ref().err().map(failure_of);
         self.journal.listed(failure.as_ref());
-        self.store.record_list(&self.account.key, failure, now);
-        let (Ok(list), Some(found)) = (result, self.finders.get_mut(index)) else { return };
-        let update = found.discovery.update(list, now);
-        self.journal.discovered(&found.finder.template.group, update.added.len(), update.removed.len());
-        for id in update.added {
-            self.add(index, id);
+        self.store.record_list(&self.account, failure, now);
+        let Some(listed) = result.ok().and_then(|list| self.roster.list(number, list, now)) else { return };
+        let Listed { group, update, released } = listed;
+        self.journal.discovered(&group, update.added.len(), update.removed.len());
+        let mut changes = Changes::default();
+        for id in update.added.iter().chain(&update.removed).map(|id| &**id).chain(released.iter().map(|id| &**id)) {
+            if let Some(target) = self.settle(id, &mut changes) {
+                let due = first_due(Instant::now(), target.interval, clock::jitter());
+                self.enqueue(due, Due::Task(target));
+            }
         }
-        for id in update.removed {
-            self.remove(index, &id);
+        if changes.tasks_changed > 0 {
+            self.reschedule();
         }
-    }
-
-    fn add(&mut self, index: usize, id: Box<str>) {
-        let Some(found) = self.finders.get_mut(index) else { return };
-        let template = &found.finder.template;
-        let key = TaskKey { task_id: (&*id).into(), ..template.key.clone() };
-        let target = Arc::new(Target { key, ..template.clone() });
-        if self.store.add(&target) {
-            found.targets.insert(id, Arc::clone(&target));
-            let due = first_due(Instant::now(), target.interval, clock::jitter());
-            self.queue.push(due, Due::Task(target));
+        if !released.is_empty() {
+            self.store.forget_groups();
         }
-    }
-
-    fn remove(&mut self, index: usize, id: &str) {
-        let Some(target) = self.finders.get_mut(index).and_then(|found| found.targets.remove(id)) else { return };
-        self.store.remove(&target.key);
-        // Another finder that names it too may have it from its next list on.
-        self.finders.iter_mut().for_each(|found| found.discovery.forget(id));
     }
 }
 
-impl Found {
-    fn new(finder: Finder) -> Self {
-        Self { discovery: Discovery::new(finder.keep, finder.limit), finder, targets: HashMap::new() }
+impl Due {
+    /// Whether both ask for the same.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Task(target), Self::Task(other)) => target.key.task_id == other.key.task_id,
+            (Self::List(number), Self::List(other)) => number == other,
+            _ => false,
+        }
     }
 }
 

@@ -49,6 +49,11 @@ impl Discovery {
         update
     }
 
+    /// Whether the task is one of those.
+    pub fn names(&self, id: &str) -> bool {
+        self.listed.contains_key(id)
+    }
+
     /// Forgets a task, so that it counts as new when it is listed again.
     pub fn forget(&mut self, id: &str) {
         self.listed.remove(id);

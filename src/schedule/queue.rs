@@ -35,6 +35,11 @@ impl<T> Queue<T> {
         self.heap.push(Item { due, number: self.count, what });
     }
 
+    /// Takes everything out, each with the instant it is due, in no order.
+    pub fn drain(&mut self) -> impl Iterator<Item = (Instant, T)> + use<'_, T> {
+        self.heap.drain().map(|item| (item.due, item.what))
+    }
+
     /// When the first is due.
     pub fn next_due(&self) -> Option<Instant> {
         self.heap.peek().map(|item| item.due)

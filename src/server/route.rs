@@ -48,10 +48,27 @@ enum Route {
     Metrics,
     Healthy,
     Ready,
+    Reload,
 }
 
-const ROUTES: [(&str, Route); 4] =
-    [("/", Route::Landing), ("/metrics", Route::Metrics), ("/-/healthy", Route::Healthy), ("/-/ready", Route::Ready)];
+const ROUTES: [(&str, Route); 5] = [
+    ("/", Route::Landing),
+    ("/metrics", Route::Metrics),
+    ("/-/healthy", Route::Healthy),
+    ("/-/ready", Route::Ready),
+    ("/-/reload", Route::Reload),
+];
+
+impl Route {
+    /// The methods it takes, as `Allow` has them, and what somebody is told who takes another.
+    const fn methods(self) -> (&'static [Method], &'static str, &'static str) {
+        match self {
+            // PUT as with Prometheus.
+            Self::Reload => (&[Method::POST, Method::PUT], "POST, PUT", "only POST and PUT are allowed here\n"),
+            _ => (&[Method::GET, Method::HEAD], "GET, HEAD", "only GET and HEAD are allowed here\n"),
+        }
+    }
+}
 
 /// What a machine must be able to ask without a password, and however many requests there are: whether to restart us.
 const OPEN: [&str; 2] = ["/-/healthy", "/-/ready"];
@@ -123,15 +140,28 @@ impl Routes {
         let Some((_, route)) = ROUTES.into_iter().find(|(known, _)| *known == path) else {
             return text(StatusCode::NOT_FOUND, not_found());
         };
-        if !matches!(request.method, Method::GET | Method::HEAD) {
-            let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed here\n");
-            return with(refusal, ALLOW, "GET, HEAD");
+        let (methods, allow, refusal) = route.methods();
+        if !methods.contains(&request.method) {
+            return with(text(StatusCode::METHOD_NOT_ALLOWED, refusal), ALLOW, allow);
         }
         match route {
             Route::Landing => self.landing(),
             Route::Metrics => self.metrics(&request.headers).await,
             Route::Healthy => text(StatusCode::OK, "cloud-task-exporter is healthy\n"),
             Route::Ready => self.ready(),
+            Route::Reload => self.reload().await,
+        }
+    }
+
+    async fn reload(&self) -> Answer {
+        let Some(reload) = self.source.reload() else {
+            let refusal =
+                "reloads over HTTP are off; start the exporter with --web.enable-lifecycle, or send it SIGHUP\n";
+            return text(StatusCode::FORBIDDEN, refusal);
+        };
+        match reload.await {
+            Ok(()) => text(StatusCode::OK, "config reloaded\n"),
+            Err(mistakes) => text(StatusCode::BAD_REQUEST, format!("{}\n", mistakes.trim_end())),
         }
     }
 

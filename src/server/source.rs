@@ -5,11 +5,12 @@
 use crate::metrics::Format;
 use crate::model::{AccountKey, Phase, Provider, Reason, TaskKey};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Where the server takes its answers from. Every method answers at once from memory.
+/// Where the server takes its answers from. Every method but the last answers at once from memory.
 pub trait Source: Send + Sync + 'static {
     /// The body of a scrape in pieces of any size, end marker included. It is pulled on the executor as fast as the
     /// reader takes it: the iterator copies memory and does nothing else.
@@ -18,6 +19,11 @@ pub trait Source: Send + Sync + 'static {
     fn overview(&self, now: Timestamp) -> Overview;
     /// Accounts that have not had their first poll yet; the exporter is ready when there is none.
     fn unpolled_accounts(&self) -> Vec<AccountKey>;
+    /// Has the config loaded anew: done when the new one is in force, or with every mistake, each on a line, when the one
+    /// before stays. None where nobody may ask for that over HTTP. This one takes as long as it takes.
+    fn reload(&self) -> Option<BoxFuture<'static, Result<(), String>>> {
+        None
+    }
 }
 
 /// The state of everything at a glance.

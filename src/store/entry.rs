@@ -45,8 +45,25 @@ impl Entry {
         Arc::ptr_eq(&self.target, target)
     }
 
-    pub(super) fn target(&self) -> &Target {
+    pub(super) const fn target(&self) -> &Arc<Target> {
         &self.target
+    }
+
+    /// Goes on under what the config says of the task now: what is known and what was counted stays.
+    pub(super) fn retarget(&mut self, target: Arc<Target>, rules: &Rules) {
+        let is_relabelled = self.target.labels != target.labels;
+        self.identity = identity(&target);
+        self.target = target;
+        if is_relabelled {
+            self.render(rules);
+        }
+    }
+
+    /// Renders its state anew, by other rules or labels.
+    pub(super) fn render(&mut self, rules: &Rules) {
+        if let (Some(state), Some(task)) = (&mut self.state, &self.task) {
+            *state = Arc::new(Sheet::of_task(&self.target, task, rules.instance_histograms));
+        }
     }
 
     pub(super) fn task(&self) -> Option<Arc<Task>> {

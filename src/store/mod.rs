@@ -5,6 +5,7 @@
 
 mod entry;
 mod overview;
+mod reload;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,7 @@ use crate::metrics::{Fleet, Group, Own, Series, Snapshot};
 use crate::model::{AccountKey, Reading, Reason, Target, Task, TaskKey};
 use entry::Entry;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -70,20 +71,24 @@ impl Change {
 /// Everything that is known of the tasks.
 #[derive(Debug)]
 pub struct Store {
-    rules: Rules,
     own: Arc<Own>,
     /// What ended before the exporter began is not its to count.
     began: Timestamp,
     known: RwLock<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
+    rules: Rules,
     tasks: BTreeMap<TaskKey, Entry>,
     fleet: Fleet,
+    /// The groups the config names.
+    groups: BTreeSet<Group>,
     accounts: BTreeMap<AccountKey, Account>,
     /// Those of single tasks that are kept: what is too old to show keeps its place.
     series: usize,
+    /// Every account there was had been polled at some time: accounts that came later are not waited for.
+    was_ready: bool,
 }
 
 #[derive(Debug)]
@@ -96,14 +101,23 @@ struct Account {
 impl Store {
     /// An empty store of an exporter that begins now.
     pub fn new(rules: Rules, own: Arc<Own>, now: Timestamp) -> Self {
-        Self { rules, own, began: now, known: RwLock::default() }
+        let known = Known {
+            rules,
+            tasks: BTreeMap::new(),
+            fleet: Fleet::default(),
+            groups: BTreeSet::new(),
+            accounts: BTreeMap::new(),
+            series: 0,
+            was_ready: false,
+        };
+        Self { own, began: now, known: RwLock::new(known) }
     }
 
-    /// Makes an account known.
+    /// Makes an account known, or says in which region it is now.
     pub fn add_account(&self, account: &AccountKey, cloud_region: &Arc<str>) {
         self.own.add_account(account);
-        let new = Account { cloud_region: Arc::clone(cloud_region), polled: false, problem: None };
-        self.write().accounts.entry(account.clone()).or_insert(new);
+        let new = || Account { cloud_region: Arc::clone(cloud_region), polled: false, problem: None };
+        self.write().accounts.entry(account.clone()).or_insert_with(new).cloud_region = Arc::clone(cloud_region);
     }
 
     /// Makes the group of a target known, so that its counters are there from zero.
@@ -128,6 +142,11 @@ impl Store {
         }
     }
 
+    /// The target of a task as it is polled now.
+    pub fn target(&self, key: &TaskKey) -> Option<Arc<Target>> {
+        self.read().tasks.get(key).map(|entry| Arc::clone(entry.target()))
+    }
+
     /// The last good answer of a task, if it has one. None for a target that is not to be polled: it was removed, or
     /// replaced.
     pub fn last_good(&self, target: &Arc<Target>) -> Option<Option<Arc<Task>>> {
@@ -138,7 +157,7 @@ impl Store {
     /// How long until the task is asked for again; none for never.
     pub fn period(&self, target: &Target) -> Option<Duration> {
         let known = self.read();
-        known.tasks.get(&target.key).and_then(|entry| entry.period(&self.rules))
+        known.tasks.get(&target.key).and_then(|entry| entry.period(&known.rules))
     }
 
     /// Takes in how a poll of a task went.
@@ -157,18 +176,19 @@ impl Store {
             account.problem = problem.unwrap_or_else(|| account.problem.take());
         }
         let before = entry.series();
-        let room = self.rules.series_limit.saturating_sub(known.series);
+        let room = known.rules.series_limit.saturating_sub(known.series);
         let change = match result {
             Ok(reading) => {
                 entry.count(&reading.task, self.began, &mut known.fleet);
-                entry.succeeded(reading.task, &self.rules, room, now)
+                entry.succeeded(reading.task, &known.rules, room, now)
             }
-            Err(failure) => entry.failed(failure, &self.rules, room, now),
+            Err(failure) => entry.failed(failure, &known.rules, room, now),
         };
         known.series = known.series + entry.series() - before;
         if let Change::LeftOut(series) = change {
             self.own.series_dropped(series);
         }
+        known.note_readiness();
         change
     }
 
@@ -179,6 +199,7 @@ impl Store {
             account.polled = true;
             account.problem = failure.map(|failure| (now, failure));
         }
+        known.note_readiness();
     }
 
     /// Everything a scrape shows, but for the exporter's own families.
@@ -188,20 +209,23 @@ impl Store {
         let mut tasks: Vec<Series> = Vec::with_capacity(known.tasks.len());
         let mut series = 0;
         for entry in known.tasks.values() {
-            if let Some(phase) = entry.shown_phase(&self.rules, now) {
-                census.count(Group::from(entry.target()), phase);
+            if let Some(phase) = entry.shown_phase(&known.rules, now) {
+                census.count(Group::from(&**entry.target()), phase);
             }
-            let shown = entry.shown(&self.rules, now);
+            let shown = entry.shown(&known.rules, now);
             series += shown.count();
             tasks.push(shown);
         }
-        self.own.set_series(series, self.rules.series_limit);
+        self.own.set_series(series, known.rules.series_limit);
         Snapshot { tasks, fleet: known.fleet.clone(), census, own: String::new() }
     }
 
-    /// The accounts that have not been polled yet.
+    /// The accounts that have not been polled yet; none any more once all had been.
     pub fn pending_accounts(&self) -> Vec<AccountKey> {
         let known = self.read();
+        if known.was_ready {
+            return Vec::new();
+        }
         known.accounts.iter().filter(|(_, account)| !account.polled).map(|(key, _)| key.clone()).collect()
     }
 
@@ -211,5 +235,12 @@ impl Store {
 
     fn write(&self) -> RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn note_readiness(&mut self) {
+        let all_polled = !self.accounts.is_empty() && self.accounts.values().all(|account| account.polled);
+        self.was_ready |= all_polled;
     }
 }

@@ -46,7 +46,7 @@ impl Store {
     /// Every task, in the order of the export.
     pub fn tasks(&self, now: Timestamp) -> Vec<TaskRow> {
         let known = self.read();
-        known.tasks.values().map(|entry| entry.row(&self.rules, now)).collect()
+        known.tasks.values().map(|entry| entry.row(&known.rules, now)).collect()
     }
 
     /// Every account.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -71,6 +72,7 @@ pub struct FakeCloud {
     address: String,
     script: Arc<Mutex<Arc<Answers>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl FakeCloud {
@@ -80,10 +82,13 @@ impl FakeCloud {
             address: listener.local_addr().unwrap().to_string(),
             script: Arc::new(Mutex::new(Arc::new(script))),
             asked: Arc::default(),
+            connections: Arc::default(),
         };
         let (script, asked) = (Arc::clone(&cloud.script), Arc::clone(&cloud.asked));
+        let connections = Arc::clone(&cloud.connections);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                connections.fetch_add(1, Ordering::Relaxed);
                 let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
                 thread::spawn(move || serve(stream, &script, &asked));
             }
@@ -97,6 +102,11 @@ impl FakeCloud {
 
     pub fn now_answers(&self, script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) {
         *self.script.lock().unwrap() = Arc::new(script);
+    }
+
+    /// How many connections were made to it so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// The requests so far about something of that name.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -38,9 +38,13 @@ pub fn file(name: &str, content: &str) -> PathBuf {
 impl Exporter {
     /// Serves that config on a free port.
     pub fn serve(config: &str) -> Self {
-        let path = file("config.yaml", config);
+        Self::serve_file(&file("config.yaml", config), &[])
+    }
+
+    /// Serves the config in that file on a free port, with these flags.
+    pub fn serve_file(path: &Path, flags: &[&str]) -> Self {
         let mut command = binary();
-        command.arg("serve").arg(format!("--config.file={}", path.display()));
+        command.arg("serve").arg(format!("--config.file={}", path.display())).args(flags);
         Self::start(command)
     }
 
@@ -91,8 +95,14 @@ impl Exporter {
 
     /// The body of a page.
     pub fn get(&self, path: &str) -> (u16, String) {
+        self.ask("GET", path)
+    }
+
+    /// Status and body of the answer to a request.
+    pub fn ask(&self, method: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let answer = String::from_utf8(answer).unwrap();
@@ -138,6 +148,11 @@ impl Exporter {
     /// Whether it still runs.
     pub fn is_up(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// How many files and connections it has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     /// Resident memory, in bytes.

@@ -18,6 +18,7 @@ mod golden;
 mod harness;
 mod outgoing;
 mod reference;
+mod reload;
 mod secrets;
 mod storms;
 mod strain;

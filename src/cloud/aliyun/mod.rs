@@ -14,8 +14,8 @@ pub use config::Section;
 
 use super::credentials::{Keyring, Keys};
 use super::settings::{Common, Endpoint};
-use super::{Account, Answer, Client, Cloud, Error, Finder, Prepared, Shared, unread_secrets};
-use crate::model::{Provider, Reading, Target, Task};
+use super::{Account, Answer, Client, Cloud, Error, Finder, Prepared, Shared, own_type, unread_secrets};
+use crate::model::{AccountKey, Provider, Reading, Target, Task};
 use api::{Access, DescribeClusterTasks, DescribeClustersV1, DescribeTaskInfo};
 use find::{Discovery, Wanted};
 use futures_util::future::BoxFuture;
@@ -92,26 +92,45 @@ impl Prepared for Settings {
         self.targets.iter_mut().chain(self.found.iter_mut().map(|found| &mut found.template)).collect()
     }
 
-    fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error> {
-        let keyring = self.keyring.ok_or_else(|| unread_secrets(&self.common.key))?;
-        let client = Client::new(shared, &self.common, REFUSED_PAUSE)?;
-        client.announce::<DescribeTaskInfo<'_>>();
-        if !self.found.is_empty() {
-            client.announce::<DescribeClusterTasks<'_>>();
-        }
-        if self.found.iter().any(|found| found.wanted.clusters.is_none()) {
-            client.announce::<DescribeClustersV1<'_>>();
-        }
-        let service = Arc::new(Service { client, endpoint: self.endpoint, keyring });
+    fn key(&self) -> &AccountKey {
+        &self.common.key
+    }
+
+    fn settings(&self) -> String {
+        let keys = self.keyring.as_ref().map(Keyring::settings);
+        format!("{} {:?} {keys:?}", self.common.settings(), self.endpoint)
+    }
+
+    fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
+        let service = if let Some(service) = kept.and_then(own_type::<Service>) {
+            service
+        } else {
+            let keyring = self.keyring.ok_or_else(|| unread_secrets(&self.common.key))?;
+            let client = Client::new(shared, &self.common, REFUSED_PAUSE)?;
+            Arc::new(Service { client, endpoint: self.endpoint, keyring })
+        };
+        announce(&service.client, &self.found);
         let finders = self.found.into_iter().map(|found| found.finder(&service)).collect();
         Ok(Account { key: self.common.key, cloud: service, targets: self.targets, finders, concurrency: CONCURRENCY })
+    }
+}
+
+/// The quotas of the actions this account is going to use.
+fn announce(client: &Client, found: &[Found]) {
+    client.announce::<DescribeTaskInfo<'_>>();
+    if !found.is_empty() {
+        client.announce::<DescribeClusterTasks<'_>>();
+    }
+    if found.iter().any(|found| found.wanted.clusters.is_none()) {
+        client.announce::<DescribeClustersV1<'_>>();
     }
 }
 
 impl Found {
     fn finder(self, service: &Arc<Service>) -> Finder {
         let limit = self.wanted.limit;
+        let search = format!("{:?}", self.wanted).into();
         let find = Arc::new(Discovery { service: Arc::clone(service), wanted: self.wanted, gone: Mutex::default() });
-        Finder { find, template: self.template, keep: KEEP, limit }
+        Finder { find, search, template: self.template, keep: KEEP, limit }
     }
 }

@@ -88,6 +88,11 @@ impl Keyring {
         }
     }
 
+    /// Its part of [`Prepared::settings`](crate::cloud::Prepared::settings): where the keys come from, never the keys.
+    pub(in crate::cloud) fn settings(&self) -> String {
+        format!("{:?}", self.source)
+    }
+
     /// Has the source asked again at the next need, whatever it gave last.
     pub(in crate::cloud) fn reread(&self) {
         if let Some(held) = self.held().as_mut() {

@@ -6,7 +6,7 @@ use super::project::Project;
 use super::token::{Token, Tokens};
 use crate::cloud::credentials::Keyring;
 use crate::cloud::header::secret_value;
-use crate::cloud::{Client, Error};
+use crate::cloud::{Client, Error, mark};
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
@@ -20,6 +20,17 @@ pub(super) enum Credentials {
     User(User),
     /// `token`.
     Token(SecretString),
+}
+
+impl Credentials {
+    /// Their part of [`Prepared::settings`](crate::cloud::Prepared::settings).
+    pub(super) fn settings(&self) -> String {
+        match self {
+            Self::Key(keyring) => keyring.settings(),
+            Self::User(User { name, password, domain }) => mark(&[name, password.expose_secret(), domain]),
+            Self::Token(token) => mark(&[token.expose_secret()]),
+        }
+    }
 }
 
 /// The credentials at work.

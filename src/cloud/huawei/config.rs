@@ -9,11 +9,11 @@ use crate::cloud::settings::{
     AccountName, Common, CommonFields, Defaults, Endpoint, GroupName, Interval, LabelName, LabelValue, RateLimit,
     RegionName, Report, TargetFields, TextOrRef, TlsConfig,
 };
-use crate::cloud::{Account, Client, Error, Prepared, Shared, unread_secrets};
-use crate::model::Target;
+use crate::cloud::{Account, Client, Cloud, Error, Prepared, Shared, own_type, unread_secrets};
+use crate::model::{AccountKey, Target};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 const JOB_EXAMPLE: &str = "354331b2c-229a-11e8-9c75-0255ac100ceb";
@@ -134,13 +134,28 @@ impl Prepared for Checked {
         self.targets.iter_mut().collect()
     }
 
-    fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error> {
+    fn key(&self) -> &AccountKey {
+        &self.common.key
+    }
+
+    fn settings(&self) -> String {
+        let Self { common, site, project_id, credentials, autopilot, .. } = self;
+        let autopilot: BTreeSet<_> = autopilot.iter().collect();
+        let credentials = credentials.as_ref().map(Credentials::settings);
+        format!("{} {site:?} {project_id:?} {credentials:?} {autopilot:?}", common.settings())
+    }
+
+    fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
         let Self { common, site, project_id, credentials, targets, autopilot } = *self;
-        let access = Access::new(credentials.ok_or_else(|| unread_secrets(&common.key))?, project_id)?;
-        let client = Client::new(shared, &common, REFUSED_PAUSE)?;
-        let cloud = Cce { client, site, access, autopilot };
-        cloud.announce(targets.len());
-        Ok(Account { key: common.key, cloud: Arc::new(cloud), targets, finders: Vec::new(), concurrency: CONCURRENCY })
+        let cce = if let Some(cce) = kept.and_then(own_type::<Cce>) {
+            cce
+        } else {
+            let access = Access::new(credentials.ok_or_else(|| unread_secrets(&common.key))?, project_id)?;
+            let client = Client::new(shared, &common, REFUSED_PAUSE)?;
+            Arc::new(Cce { client, site, access, autopilot })
+        };
+        cce.announce(targets.len());
+        Ok(Account { key: common.key, cloud: cce, targets, finders: Vec::new(), concurrency: CONCURRENCY })
     }
 }
 

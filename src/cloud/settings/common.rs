@@ -4,6 +4,7 @@ use super::{
     AccountName, Environment, GroupName, Interval, LabelName, LabelValue, Outgoing, RateLimit, RegionName, Report,
     TextOrRef, TlsConfig,
 };
+use crate::cloud::mark;
 use crate::model::{AccountKey, Labels, Provider, Target, TaskKey};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -108,6 +109,14 @@ impl Common {
             interval,
             labels,
         }
+    }
+
+    /// Its part of [`Prepared::settings`](crate::cloud::Prepared::settings).
+    pub fn settings(&self) -> String {
+        let Self { key, region, rate_limit, timeout, outgoing, interval: _, labels: _ } = self;
+        let authorities = String::from_utf8_lossy(outgoing.authorities().unwrap_or_default());
+        let way = mark(&[outgoing.proxy().unwrap_or_default(), &authorities]);
+        format!("{key:?} {region} {rate_limit:?} {timeout:?} {way}")
     }
 
     /// A task the config names, or (with an empty id) the template of tasks to be found.

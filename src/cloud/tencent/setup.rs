@@ -6,8 +6,8 @@ use super::api::{DescribeJob, DescribeJobs, DescribeTask};
 use super::find::{Conditions, Discovery, TasksOfJob};
 use crate::cloud::credentials::Keyring;
 use crate::cloud::settings::{Common, Endpoint};
-use crate::cloud::{Account, Client, Error, Find, Finder, Prepared, Shared, unread_secrets};
-use crate::model::Target;
+use crate::cloud::{Account, Client, Cloud, Error, Find, Finder, Prepared, Shared, own_type, unread_secrets};
+use crate::model::{AccountKey, Target};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,13 +53,26 @@ impl Prepared for Checked {
         self.targets.iter_mut().chain(templates).collect()
     }
 
-    fn build(self: Box<Self>, shared: &Shared) -> Result<Account, Error> {
+    fn key(&self) -> &AccountKey {
+        &self.common.key
+    }
+
+    fn settings(&self) -> String {
+        let Self { common, endpoint, dialect, keyring, .. } = self;
+        format!("{} {endpoint:?} {dialect:?} {:?}", common.settings(), keyring.as_ref().map(Keyring::settings))
+    }
+
+    fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error> {
         let Self { common, endpoint, dialect, keyring, targets, searches } = *self;
-        let keyring = keyring.ok_or_else(|| unread_secrets(&common.key))?;
-        let client = Client::new(shared, &common, REFUSED_PAUSE)?;
-        announce(&client, &searches);
-        let site = Site { endpoint, region: common.region, dialect };
-        let tencent = Arc::new(Tencent { client, site, keyring });
+        let tencent = if let Some(tencent) = kept.and_then(own_type::<Tencent>) {
+            tencent
+        } else {
+            let keyring = keyring.ok_or_else(|| unread_secrets(&common.key))?;
+            let client = Client::new(shared, &common, REFUSED_PAUSE)?;
+            let site = Site { endpoint, region: common.region, dialect };
+            Arc::new(Tencent { client, site, keyring })
+        };
+        announce(&tencent.client, &searches);
         let finders = searches.into_iter().map(|search| search.finder(&tencent)).collect();
         Ok(Account { key: common.key, cloud: tencent, targets, finders, concurrency: CONCURRENCY })
     }
@@ -69,11 +82,12 @@ impl Search {
     fn finder(self, tencent: &Arc<Tencent>) -> Finder {
         let Self { what, limit, template } = self;
         let tencent = Arc::clone(tencent);
+        let text = format!("{what:?} {limit}").into();
         let find: Arc<dyn Find> = match what {
             What::TasksOf(job) => Arc::new(TasksOfJob { tencent, job }),
             What::Jobs(conditions) => Arc::new(Discovery::new(tencent, conditions, limit)),
         };
-        Finder { find, template, keep: KEEP, limit }
+        Finder { find, search: text, template, keep: KEEP, limit }
     }
 }
 

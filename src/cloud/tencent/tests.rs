@@ -95,7 +95,7 @@ fn set_up(section: Value, shared: &Shared) -> Account {
     let mut report = Report::default();
     let prepared = section.check(&mut defaults, &mut report);
     assert_eq!(report.into_mistakes(), []);
-    prepared.unwrap().build(shared).unwrap()
+    prepared.unwrap().build(shared, None).unwrap()
 }
 
 /// A world that has been turning for a while.

@@ -287,7 +287,7 @@ async fn account(cloud: impl Simulator, secret: &'static str) -> (Account, Arc<N
     assert!(report.is_clean(), "{report:?}");
     let notes = Arc::new(Notes::default());
     let shared = Shared::new(Arc::<Notes>::clone(&notes));
-    (prepared.unwrap().build(&shared).unwrap(), notes, stop.drop_guard())
+    (prepared.unwrap().build(&shared, None).unwrap(), notes, stop.drop_guard())
 }
 
 async fn failure(account: &Account, task_id: &str) -> Error {

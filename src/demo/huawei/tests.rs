@@ -265,7 +265,7 @@ impl Set {
         tracker.spawn(serve(listener, served, tracker.clone(), stop.clone()));
         let notes = Arc::new(Notes::default());
         let observe: Arc<dyn Observe> = Arc::<Notes>::clone(&notes);
-        let account = build(section, &endpoint).build(&Shared::new(observe)).unwrap();
+        let account = build(section, &endpoint).build(&Shared::new(observe), None).unwrap();
         Self { account, notes, tracker, stop }
     }
 

@@ -105,6 +105,10 @@ struct Seen {
     last: Vec<Option<Stamp>>,
 }
 
+/// Rules that are checked and not in force yet, and what is odd about them; none where there is no web config.
+#[derive(Debug)]
+pub struct Next(Option<(Rules, Vec<String>)>);
+
 impl Security {
     /// No web config: plain connections, and everybody is let in.
     pub fn none() -> Self {
@@ -132,12 +136,20 @@ impl Security {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the files again, changed or not. It blocks: the files may be on a slow disk.
+    /// What the files say now, changed or not; not in force yet. It blocks: the files may be on a slow disk.
     ///
     /// # Errors
-    /// Every mistake, a line each; the rules stay as they were.
-    pub fn reload(&self) -> Result<(), String> {
-        self.read_again(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Every mistake, a line each.
+    pub fn read_again(&self) -> Result<Next, String> {
+        self.next(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Goes on with these rules.
+    pub fn enforce(&self, Next(rules): Next) {
+        if let Some(rules) = rules {
+            let rules = told(rules);
+            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        }
     }
 
     /// Reads the files again whenever they change, until `stop`.
@@ -163,8 +175,9 @@ impl Security {
         if is_as_read || !is_settled {
             return;
         }
-        match self.read_again(&mut seen) {
-            Ok(()) => {
+        match self.next(&mut seen) {
+            Ok(next) => {
+                self.enforce(next);
                 let rules = self.rules();
                 tracing::info!(
                     tls = rules.tls.is_some(),
@@ -179,9 +192,9 @@ impl Security {
         }
     }
 
-    fn read_again(&self, seen: &mut Seen) -> Result<(), String> {
+    fn next(&self, seen: &mut Seen) -> Result<Next, String> {
         let Some(read) = &self.read else {
-            return Ok(());
+            return Ok(Next(None));
         };
         let Reading { files, outcome } = read();
         *seen = Seen { last: files.as_read(), files };
@@ -189,9 +202,7 @@ impl Security {
         if rules.tls.is_some() != self.is_tls() {
             return Err("TLS is not switched on or off while the exporter runs; restart it for that".to_owned());
         }
-        let rules = told((rules, odd));
-        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
-        Ok(())
+        Ok(Next(Some((rules, odd))))
     }
 }
 

@@ -121,11 +121,11 @@ fn a_changed_file_is_taken_once_it_rests_and_a_broken_one_is_not() {
         security.look();
         assert_eq!(users(), 1, "the one before stays");
     }
-    assert_eq!(security.reload(), Err("first mistake\nsecond mistake".to_owned()));
+    assert_eq!(security.read_again().unwrap_err(), "first mistake\nsecond mistake");
     assert_eq!(users(), 1);
 
     write("open");
-    assert_eq!(security.reload(), Ok(()));
+    security.enforce(security.read_again().unwrap());
     assert_eq!(users(), 0, "at once, as it was asked for");
     std::fs::remove_file(&path).unwrap();
     security.look();

@@ -9,6 +9,7 @@ use super::source::{AccountLine, AccountState, Listing, Overview, Source, TaskLi
 use crate::metrics::Format;
 use crate::model::{AccountKey, Phase, Provider, Reason, TaskKey};
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
 use jiff::{Timestamp, ToSpan};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
@@ -32,6 +33,8 @@ enum Length {
 struct Fake {
     length: Length,
     unpolled: Mutex<Vec<AccountKey>>,
+    /// What comes of a reload, where one is allowed.
+    reloaded: Mutex<Option<Result<(), String>>>,
     ended: mpsc::UnboundedSender<()>,
 }
 
@@ -39,7 +42,7 @@ impl Fake {
     /// A source, and where it says that a scrape was sent or dropped.
     fn new(length: Length) -> (Arc<Self>, mpsc::UnboundedReceiver<()>) {
         let (ended, ends) = mpsc::unbounded_channel();
-        (Arc::new(Self { length, unpolled: Mutex::default(), ended }), ends)
+        (Arc::new(Self { length, unpolled: Mutex::default(), reloaded: Mutex::default(), ended }), ends)
     }
 }
 
@@ -80,6 +83,11 @@ impl Source for Fake {
 
     fn unpolled_accounts(&self) -> Vec<AccountKey> {
         self.unpolled.lock().unwrap().clone()
+    }
+
+    fn reload(&self) -> Option<BoxFuture<'static, Result<(), String>>> {
+        let result = self.reloaded.lock().unwrap().clone()?;
+        Some(std::future::ready(result).boxed())
     }
 }
 

@@ -148,10 +148,10 @@ async fn health_and_readiness() {
 #[tokio::test]
 async fn unknown_routes_are_told_the_known_ones() {
     let served = Served::start().await;
-    for path in ["/targets", "/metrics/", "/probe", "//", "/-/reload", "/%2e%2e/etc/passwd"] {
+    for path in ["/targets", "/metrics/", "/probe", "//", "/-/reload/", "/%2e%2e/etc/passwd"] {
         let answer = served.get(path).await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
-        assert_eq!(answer.text().await.unwrap(), "not found; there are /, /metrics, /-/healthy, /-/ready\n");
+        assert_eq!(answer.text().await.unwrap(), "not found; there are /, /metrics, /-/healthy, /-/ready, /-/reload\n");
     }
 }
 
@@ -163,6 +163,29 @@ async fn other_methods_are_refused() {
         assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(header(&answer, "allow"), "GET, HEAD");
     }
+}
+
+#[tokio::test]
+async fn a_reload_is_asked_for_by_post_where_that_is_allowed() {
+    let served = Served::start().await;
+    for method in [Method::POST, Method::PUT] {
+        let refused = served.request(method, "/-/reload").send().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert!(refused.text().await.unwrap().contains("--web.enable-lifecycle"));
+    }
+    let wrong = served.get("/-/reload").await;
+    assert_eq!((wrong.status(), header(&wrong, "allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST, PUT"));
+
+    *served.source.reloaded.lock().unwrap() = Some(Ok(()));
+    let taken = served.request(Method::POST, "/-/reload").body("ignored").send().await.unwrap();
+    assert_eq!(taken.status(), StatusCode::OK);
+    *served.source.reloaded.lock().unwrap() = Some(Err("a.yaml:1:1: one\na.yaml:2:1: two".to_owned()));
+    let refused = served.request(Method::PUT, "/-/reload").send().await.unwrap();
+    assert_eq!(
+        (refused.status(), header(&refused, "content-type")),
+        (StatusCode::BAD_REQUEST, "text/plain; charset=utf-8")
+    );
+    assert_eq!(refused.text().await.unwrap(), "a.yaml:1:1: one\na.yaml:2:1: two\n");
 }
 
 #[tokio::test]

@@ -211,6 +211,117 @@ fn a_target_that_was_replaced_is_not_held() {
     assert_eq!(SignedDuration::ZERO, at(0).duration_since(store.began));
 }
 
+/// The same task as the config may have it next.
+fn changed(id: &str, group: &str, label: &str) -> Arc<Target> {
+    let labels = Labels::from([("team".into(), label.into())]);
+    Arc::new(Target { group: group.into(), labels: Arc::new(labels), ..(*target(id)).clone() })
+}
+
+#[test]
+fn another_target_keeps_what_is_known_and_counted_under_its_new_labels() {
+    let store = store_with(1000);
+    store.add(&target("a"));
+    good(&store, "a", task(Phase::Running, 0, None), 10);
+    good(&store, "a", task(Phase::Failed, 1, Some(20)), 20);
+    bad(&store, "a", Reason::Decode, 30);
+    let series = value(&store, 30, "cloud_task_exporter_series ", &[]);
+    store.retarget(&changed("a", "other", "data"));
+    assert_eq!(value(&store, 30, "cloud_task_info", &["other", "team=\"data\""]).unwrap(), "1");
+    assert_eq!(value(&store, 30, "cloud_task_phase", &["other", "\"failed\""]).unwrap(), "1");
+    assert_eq!(value(&store, 30, "cloud_task_poll_success", &["other"]).unwrap(), "0");
+    assert_eq!(value(&store, 30, "cloud_task_exporter_series ", &[]), series);
+    assert!(!body(&store, 30).contains("group=\"etl\",task_id"));
+    // The run was counted, in the group it was in.
+    good(&store, "a", task(Phase::Failed, 1, Some(20)), 40);
+    assert_eq!(value(&store, 40, "cloud_tasks_finished_total", &["etl", "failed"]).unwrap(), "1");
+    assert_eq!(value(&store, 40, "cloud_tasks_finished_total", &["other", "failed"]).unwrap(), "0");
+}
+
+#[test]
+fn groups_that_nothing_is_in_any_more_go_with_their_counters() {
+    let store = store_with(1000);
+    let groups = |targets: &[&Target]| targets.iter().map(|target| Group::from(*target)).collect();
+    let (etl, other) = (target("a"), changed("b", "other", ""));
+    store.add(&etl);
+    store.add(&other);
+    good(&store, "a", task(Phase::Running, 0, None), 10);
+    good(&store, "a", task(Phase::Failed, 1, Some(20)), 20);
+    let known = |group: &str| value(&store, 20, "cloud_tasks_finished_total", &[group, "failed"]);
+    store.set_groups(groups(&[&etl]));
+    assert_eq!((known("etl"), known("other")), (Some("1".into()), Some("0".into())), "a task is still in it");
+    store.remove(&other.key);
+    store.forget_groups();
+    assert_eq!((known("etl"), known("other")), (Some("1".into()), None));
+    store.set_groups(groups(&[]));
+    store.set_groups(groups(&[&etl]));
+    assert_eq!(known("etl"), Some("1".into()));
+}
+
+#[test]
+fn an_account_goes_with_all_its_series_and_leaves_others_alone() {
+    let store = store_with(1000);
+    let stays = AccountKey { account: "pro".into(), ..target("a").key.account };
+    let of_other =
+        Arc::new(Target { key: TaskKey { account: stays.clone(), task_id: "a".into() }, ..(*target("a")).clone() });
+    for target in [&target("a"), &target("b"), &of_other] {
+        store.add_account(&target.key.account, &target.cloud_region);
+        store.add(target);
+        store.record(&target.key, Ok(Reading { task: task(Phase::Running, 0, None), unknown_states: 0 }), at(10));
+    }
+    store.remove_account(&target("a").key.account);
+    store.set_groups([Group::from(&*of_other)].into());
+    let text = body(&store, 10);
+    assert!(!text.contains("account=\"prod\"") && text.contains("account=\"pro\""), "{text}");
+    assert_eq!(store.accounts().len(), 1);
+    let shown = value(&store, 10, "cloud_task_exporter_series ", &[]).unwrap().parse::<usize>().unwrap();
+    assert_eq!(shown, text.lines().filter(|line| line.contains("task_id=")).count());
+}
+
+#[test]
+fn other_rules_are_in_force_at_once() {
+    let store = store_with(1000);
+    store.add(&target("a"));
+    let timed = Task { run: Some(crate::model::Histogram::default()), ..task(Phase::Running, 0, None) };
+    good(&store, "a", timed, 10);
+    let rules = |histograms, limit| Rules {
+        stale_after: Duration::from_mins(1),
+        not_found_grace: Duration::ZERO,
+        final_recheck: Duration::ZERO,
+        instance_histograms: histograms,
+        series_limit: limit,
+    };
+    let runs = |store: &Store| value(store, 20, "cloud_task_instance_run_duration_seconds_count", &[]);
+    let series =
+        |store: &Store| value(store, 20, "cloud_task_exporter_series ", &[]).unwrap().parse::<usize>().unwrap();
+    let before = series(&store);
+    assert!(runs(&store).is_some());
+    store.set_rules(rules(false, 1));
+    assert!(runs(&store).is_none() && series(&store) < before);
+    assert_eq!(value(&store, 20, "cloud_task_exporter_series_limit", &[]).unwrap(), "1");
+    assert_eq!(value(&store, 20, "cloud_task_phase", &["running"]).unwrap(), "1", "what is shown stays");
+    assert_eq!(value(&store, 71, "cloud_task_phase", &["running"]), None);
+    store.set_rules(rules(true, 1000));
+    assert_eq!(series(&store), before);
+}
+
+#[test]
+fn once_ready_it_stays_ready() {
+    let store = store_with(1000);
+    let key = |name: &str| AccountKey { account: name.into(), ..target("a").key.account };
+    let add = |name: &str| store.add_account(&key(name), &"here".into());
+    let pending = || store.pending_accounts().len();
+    add("a");
+    add("b");
+    store.record_list(&key("a"), None, at(1));
+    assert_eq!(pending(), 1);
+    add("c");
+    store.remove_account(&key("b"));
+    assert_eq!(pending(), 1, "an account that comes before that is waited for");
+    store.record_list(&key("c"), None, at(2));
+    add("d");
+    assert_eq!(pending(), 0);
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Good(Phase, u64),

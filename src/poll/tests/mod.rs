@@ -1,9 +1,11 @@
 //! What the loop promises, in paused time, with a cloud that does as it is told.
 
+mod reload;
+
 use super::*;
-use crate::cloud::{Cloud, Find};
+use crate::cloud::{Find, Finder};
 use crate::metrics::{Format, Own};
-use crate::model::{AccountKey, Exits, Facts, Labels, Phase, Provider, Reason, Task};
+use crate::model::{Exits, Facts, Labels, Phase, Provider, Task, TaskKey};
 use crate::store::Rules;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -100,15 +102,23 @@ fn target(id: &str, seconds: u64) -> Target {
     }
 }
 
-fn store() -> Arc<Store> {
-    let rules = Rules {
+fn rules() -> Rules {
+    Rules {
         stale_after: Duration::from_mins(10),
         not_found_grace: Duration::ZERO,
         final_recheck: Duration::from_secs(100),
         instance_histograms: true,
         series_limit: 10_000,
-    };
-    Arc::new(Store::new(rules, Arc::new(Own::new().unwrap()), clock::now()))
+    }
+}
+
+fn store() -> Arc<Store> {
+    Arc::new(Store::new(rules(), Arc::new(Own::new().unwrap()), clock::now()))
+}
+
+fn account(cloud: &Arc<Told>, targets: Vec<Target>, finders: Vec<Finder>) -> Account {
+    let key = target("", 1).key.account;
+    Account { key, cloud: Arc::clone(cloud) as Arc<dyn Cloud>, targets, finders, concurrency: 4 }
 }
 
 /// Runs the loop of an account for so many seconds.
@@ -125,10 +135,9 @@ async fn run_observed(
     observe: Arc<dyn Observe>,
 ) -> Arc<Store> {
     let store = store();
-    let key = target("", 1).key.account;
-    let account = Account { key, cloud: Arc::clone(cloud) as Arc<dyn Cloud>, targets, finders, concurrency: 4 };
     let stop = CancellationToken::new();
-    let polling = Loop::new(account, Arc::clone(&store), observe).run(stop.clone());
+    let (polling, _handle) = Loop::new(account(cloud, targets, finders), Arc::clone(&store), observe).await;
+    let polling = polling.run(stop.clone());
     tokio::select! {
         () = polling => unreachable!("nobody asked it to stop"),
         () = tokio::time::sleep(Duration::from_secs(seconds)) => stop.cancel(),
@@ -207,7 +216,13 @@ async fn a_panic_ends_that_poll_only_and_is_a_failure_that_is_counted() {
         let is_bug = id == "bug" && began.elapsed() >= Duration::from_secs(10);
         if is_bug { panic!("a bug, on purpose") } else { at_once(Phase::Running) }
     });
-    let finder = Finder { find: Arc::new(Panicking), template: target("", 10), keep: Duration::MAX, limit: 9 };
+    let finder = Finder {
+        find: Arc::new(Panicking),
+        search: "".into(),
+        template: target("", 10),
+        keep: Duration::MAX,
+        limit: 9,
+    };
     let own = Arc::new(Own::new().unwrap());
     let targets = vec![target("bug", 5), target("well", 5)];
     let store = run_observed(&cloud, targets, vec![finder], 29, Arc::clone(&own) as Arc<dyn Observe>).await;
@@ -233,6 +248,7 @@ async fn found_tasks_are_polled_too_and_named_ones_once() {
     let cloud = Told::new(|_| at_once(Phase::Running));
     let finder = |limit| Finder {
         find: Arc::new(Growing::default()),
+        search: format!("up to {limit}").into(),
         template: target("", 10),
         keep: Duration::from_mins(5),
         limit,
@@ -261,7 +277,13 @@ async fn a_found_task_that_finished_and_was_deleted_is_forgotten_and_a_named_one
         let deleted = began.elapsed() > Duration::from_secs(50);
         (Duration::ZERO, if deleted { Err(Reason::NotFound) } else { Ok(Phase::Succeeded) })
     });
-    let once = Finder { find: Arc::new(Same("found")), template: target("", 1000), keep: Duration::MAX, limit: 9 };
+    let once = Finder {
+        find: Arc::new(Same("found")),
+        search: "".into(),
+        template: target("", 1000),
+        keep: Duration::MAX,
+        limit: 9,
+    };
     let store = run(&cloud, vec![target("named", 10)], vec![once], 200).await;
     let known: Vec<String> = store.tasks(clock::now()).iter().map(|row| row.target.key.task_id.to_string()).collect();
     assert_eq!(known, ["named"]);
