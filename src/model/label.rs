@@ -1,5 +1,6 @@
 //! A cloud's own words that become label values: bounded where they come in, because they are kept for every task.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Deref;
 
@@ -7,7 +8,8 @@ use std::ops::Deref;
 pub const MAX_LABEL: usize = 256;
 
 /// A text of at most [`MAX_LABEL`] characters; a longer one is cut.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String")]
 pub struct LabelText(Box<str>);
 
 impl From<&str> for LabelText {
