@@ -9,7 +9,7 @@ use super::quota::Quota;
 use super::retry;
 use super::{Error, Retry};
 use crate::clock;
-use crate::model::{AccountKey, Observe, Reason};
+use crate::model::{AccountKey, Memory, Observe, Reason};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -59,6 +59,7 @@ pub trait Call: Send + Sync {
 pub struct Shared {
     http: Http,
     observe: Arc<dyn Observe>,
+    memory: Option<Arc<dyn Memory>>,
 }
 
 impl Shared {
@@ -67,7 +68,13 @@ impl Shared {
     /// # Errors
     /// When the system's TLS roots cannot be read.
     pub fn new(observe: Arc<dyn Observe>) -> Result<Self, Error> {
-        Ok(Self { http: Http::new()?, observe })
+        Ok(Self { http: Http::new()?, observe, memory: None })
+    }
+
+    /// The same with a memory of what clouds need not be asked again.
+    #[must_use]
+    pub fn remembering(self, memory: Arc<dyn Memory>) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 }
 
@@ -111,6 +118,18 @@ impl Client {
     /// Where requests and credentials are noted.
     pub fn observe(&self) -> &dyn Observe {
         &*self.shared.observe
+    }
+
+    /// What was last remembered of the account under that name.
+    pub fn recall(&self, name: &str) -> Option<Arc<str>> {
+        self.shared.memory.as_ref()?.recall(&self.account, name)
+    }
+
+    /// Remembers something of the account that it need not be asked again; never a secret.
+    pub fn remember(&self, name: &str, value: &str) {
+        if let Some(memory) = &self.shared.memory {
+            memory.remember(&self.account, name, value);
+        }
     }
 
     /// Makes the call: under the account's quota, tried again while that may help and time is left.

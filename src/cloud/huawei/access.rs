@@ -68,6 +68,15 @@ impl Access {
         Ok(Asker { proof, project_id, token_number: 0 })
     }
 
+    /// A request failed for a reason that is not the token's.
+    pub(super) fn failed(&self, error: &Error) {
+        match self {
+            Self::Key(_, project) | Self::Token(_, project) => project.failed(error),
+            // IAM says the project with each token.
+            Self::User(_) => {}
+        }
+    }
+
     /// What to carry after a token was refused that may have ended. If that is refused too, the account stops.
     ///
     /// # Errors

@@ -50,13 +50,14 @@ impl Cloud for Cce {
                 return Err(Error::new(Reason::Rejected, format!("{task_id:?} is no job id; expected {JOB_ID_FORM}")));
             }
             let asker = self.access.asker(&self.client, &self.site).await?;
-            match self.show(task_id, &asker).await {
+            let result = match self.show(task_id, &asker).await {
                 Err(error) if error.is_stale_token() => {
                     let asker = self.access.renewed(&asker, &self.client, &self.site).await?;
                     self.show(task_id, &asker).await
                 }
                 result => result,
-            }
+            };
+            result.inspect_err(|error| self.access.failed(error))
         })
     }
 }
