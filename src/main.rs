@@ -22,7 +22,7 @@ const NO_FILE: &str =
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
-        Ok(Command::Serve { config_file, flags }) => serve(&config_file, &flags),
+        Ok(Command::Serve { config_file, state_reset, flags }) => serve(&config_file, state_reset, &flags),
         Ok(Command::Demo { flags }) => demo(&flags),
         Ok(Command::CheckConfig { path }) => finish(&cli::check_config(&path)),
         Ok(Command::Schema) => finish(&cli::schema()),
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
+fn serve(config_file: &Path, state_reset: bool, flags: &Flags) -> ExitCode {
     if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
         return ended(Err(error.into()));
     }
@@ -45,7 +45,8 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
         let warning = warning.line(&config_file.display().to_string());
         tracing::warn!(warning, "the config asks for something this version does not do");
     }
-    ended(listening(flags, |listener, stop| app::run(config, listener, stop)))
+    let state = app::open_state(&config, state_reset);
+    ended(state.and_then(|state| listening(flags, |listener, stop| app::run(config, state, listener, stop))))
 }
 
 fn demo(flags: &Flags) -> ExitCode {

@@ -47,7 +47,7 @@ pub async fn run(listener: TcpListener, stop: CancellationToken) -> anyhow::Resu
     let config = config::load(&clouds.config(), "config/demo.yaml", Some(environment()))?;
     let address = listener.local_addr().context("the listening address is not known")?;
     std::io::stdout().write_all(clouds.where_to_look(address).as_bytes()).context("stdout is closed")?;
-    let result = run_exporter(config, listener, stop.clone()).await;
+    let result = run_exporter(config, None, listener, stop.clone()).await;
     stop.cancel();
     tracker.close();
     // The simulated clouds have nothing to lose.

@@ -11,11 +11,12 @@ use crate::clock;
 use crate::cloud::{Account, Shared};
 use crate::config::Config;
 use crate::metrics::Own;
-use crate::model::Observe;
+use crate::model::{Memory, Observe};
 use crate::poll::Loop;
 use crate::server::{self, Limits};
-use crate::store::{Rules, Store};
+use crate::store::{Keeper, Rules, Saved, StateFile, Store};
 use anyhow::Context;
+use jiff::Timestamp;
 use source::Known;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,30 +58,72 @@ pub async fn listen(candidates: &[(String, u16)]) -> anyhow::Result<TcpListener>
     Err(first.unwrap_or_else(|| anyhow::anyhow!("no address to listen on")))
 }
 
-/// Polls what the config names and serves it on `listener` until `stop`.
+/// Opens the state file, if the config names one. `reset`: what is there is set aside.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn open_state(config: &Config, reset: bool) -> anyhow::Result<Option<(StateFile, Saved)>> {
+    match &config.state_path {
+        Some(path) => Ok(Some(StateFile::open(path, reset, clock::now())?)),
+        None if reset => {
+            tracing::warn!("there is no state file to reset: the config has no state.path");
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Polls what the config names and serves it on `listener` until `stop`. `state`: what [`open_state`] gave.
 ///
 /// # Errors
 /// When an account cannot be set up, or a part ended by a bug: better to end, and be started again, than to go on
 /// without it.
-pub async fn run(config: Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    state: Option<(StateFile, Saved)>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let now = clock::now();
     let own = Arc::new(Own::new().context("the exporter's own metrics cannot be set up")?);
     own.set_build(VERSION, REVISION);
-    let store = Arc::new(Store::new(rules(&config), Arc::clone(&own), now));
+    let (store, keeper) = set_up_store(rules(&config), state, &own, now);
     let mut parts = JoinSet::new();
     let mut lags = Vec::new();
-    for account in build_accounts(config, &own)? {
+    for account in build_accounts(config, &own, &store)? {
         let key = account.key.clone();
         let polling = Loop::new(account, Arc::clone(&store), Arc::clone(&own) as Arc<dyn Observe>);
         lags.push((key, polling.lag()));
         parts.spawn(polling.run(stop.clone()));
+    }
+    store.settle();
+    if let Some(keeper) = &keeper {
+        parts.spawn(Arc::clone(keeper).run(stop.clone()));
     }
     own.config_taken(now);
     let address = listener.local_addr().context("the listening address is not known")?;
     tracing::info!(version = VERSION, revision = REVISION, accounts = lags.len(), %address, "serving");
     let source = Arc::new(Known { store, own, lags });
     parts.spawn(server::serve(listener, source, Limits::default(), stop.clone()));
-    run_until_stopped(parts, stop).await
+    let result = run_until_stopped(parts, stop).await;
+    if let Some(keeper) = &keeper {
+        // What ended after the keeper had.
+        keeper.finish().await;
+    }
+    result
+}
+
+/// The store, and who keeps its state file if there is one.
+fn set_up_store(
+    rules: Rules,
+    state: Option<(StateFile, Saved)>,
+    own: &Arc<Own>,
+    now: Timestamp,
+) -> (Arc<Store>, Option<Arc<Keeper>>) {
+    let Some((file, saved)) = state else { return (Arc::new(Store::new(rules, Arc::clone(own), now)), None) };
+    let store = Arc::new(Store::restored(rules, Arc::clone(own), saved));
+    let keeper = Keeper::new(Arc::clone(&store), file, clock::now);
+    (store, Some(Arc::new(keeper)))
 }
 
 async fn run_until_stopped(mut parts: JoinSet<()>, stop: CancellationToken) -> anyhow::Result<()> {
@@ -135,8 +178,8 @@ fn rules(config: &Config) -> Rules {
     }
 }
 
-fn build_accounts(config: Config, own: &Arc<Own>) -> anyhow::Result<Vec<Account>> {
-    let shared = Shared::new(Arc::clone(own) as Arc<dyn Observe>)?;
+fn build_accounts(config: Config, own: &Arc<Own>, store: &Arc<Store>) -> anyhow::Result<Vec<Account>> {
+    let shared = Shared::new(Arc::clone(own) as Arc<dyn Observe>)?.remembering(Arc::clone(store) as Arc<dyn Memory>);
     let accounts = config.accounts.into_iter().map(|prepared| prepared.build(&shared));
     accounts.collect::<Result<_, _>>().context("an account cannot be set up")
 }

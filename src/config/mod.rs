@@ -21,7 +21,7 @@ use document::Document;
 use file::File;
 use found::Found;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What the exporter is to do.
@@ -31,6 +31,8 @@ pub struct Config {
     pub poll: Poll,
     /// What is exported.
     pub metrics: Metrics,
+    /// Where counters and last states are kept over a restart, if they are.
+    pub state_path: Option<PathBuf>,
     /// The accounts, ready to be set up; all their targets have the same label names.
     pub accounts: Vec<Box<dyn Prepared>>,
     counts: Counts,

@@ -10,10 +10,11 @@ mod tests;
 use crate::clock;
 use crate::cloud::{self, Account, Error, Finder};
 use crate::model::{Observe, Reading, Reason, Target, TaskKey};
-use crate::schedule::{Discovery, Lag, Queue, first_due, next_due};
+use crate::schedule::{Discovery, Lag, Queue, next_due, resumed_due};
 use crate::store::{Failure, Store};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
 use journal::Journal;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -69,32 +70,66 @@ enum Outcome {
 }
 
 impl Loop {
-    /// A loop that begins with the account's named targets and its finders.
+    /// A loop that begins with the account's named targets, its finders, and what those had found before a restart.
     pub fn new(account: Account, store: Arc<Store>, observe: Arc<dyn Observe>) -> Self {
         let now = Instant::now();
-        let mut queue = Queue::default();
         store.add_account(&account.key, &account.cloud_region());
-        for target in &account.targets {
-            let target = Arc::new(target.clone());
-            if store.add(&target) {
-                queue.push(first_due(now, target.interval, clock::jitter()), Due::Task(target));
-            }
-        }
-        for (index, finder) in account.finders.iter().enumerate() {
-            store.add_group(&finder.template);
-            queue.push(now, Due::List(index));
-        }
-        let finders = account.finders.iter().cloned().map(Found::new).collect();
-        Self {
+        let mut polling = Self {
             journal: Journal::new(account.key.clone()),
-            account,
-            finders,
+            finders: account.finders.iter().cloned().map(Found::new).collect(),
             store,
             observe,
             lag: Arc::new(Lag::new(now)),
-            queue,
+            queue: Queue::default(),
             running: FuturesUnordered::new(),
+            account,
+        };
+        for target in polling.account.targets.clone() {
+            polling.begin(&Arc::new(target));
         }
+        for (index, finder) in polling.account.finders.iter().enumerate() {
+            polling.store.add_group(&finder.template);
+            polling.queue.push(now, Due::List(index));
+        }
+        polling.resume_found();
+        polling
+    }
+
+    /// Makes a task known and plans its first poll; whether it was not known yet.
+    fn begin(&mut self, target: &Arc<Target>) -> bool {
+        let is_new = self.store.add(target);
+        if let Some(wait) = self.store.wait(target, clock::now()).filter(|_| is_new) {
+            let due = resumed_due(Instant::now(), wait, target.interval, clock::jitter());
+            self.queue.push(due, Due::Task(Arc::clone(target)));
+        }
+        is_new
+    }
+
+    /// Takes up the tasks that were found before a restart. A finder of the same place and group has its own again; where
+    /// the list of finders changed, the first of the same group has them.
+    fn resume_found(&mut self) {
+        for is_in_place in [true, false] {
+            for index in 0..self.finders.len() {
+                let Some(group) = self.finders.get(index).map(|found| Arc::clone(&found.finder.template.group)) else {
+                    continue;
+                };
+                let place = is_in_place.then_some(index);
+                for (id, listed) in self.store.found_before(&self.account.key, &group, place) {
+                    self.resume(index, &id, listed);
+                }
+            }
+        }
+    }
+
+    fn resume(&mut self, index: usize, id: &str, listed: Timestamp) {
+        // A clock that was set back does not keep a task for ever.
+        let listed = listed.min(clock::now());
+        if let Some(found) = self.finders.get_mut(index) {
+            found.discovery.restore(id.into(), listed);
+        }
+        self.add(index, id.into());
+        let key = self.finders.get(index).and_then(|found| found.targets.get(id)).map(|target| &target.key);
+        self.store.listed(index, key, listed);
     }
 
     /// How late this account's polls are.
@@ -207,17 +242,21 @@ impl Loop {
         for id in update.removed {
             self.remove(index, &id);
         }
+        if let Some(Found { discovery, targets, .. }) = self.finders.get(index) {
+            let named = discovery.listed_at(now).filter_map(|id| targets.get(id));
+            self.store.listed(index, named.map(|target| &target.key), now);
+        }
     }
 
     fn add(&mut self, index: usize, id: Box<str>) {
-        let Some(found) = self.finders.get_mut(index) else { return };
+        let Some(found) = self.finders.get(index) else { return };
         let template = &found.finder.template;
         let key = TaskKey { task_id: (&*id).into(), ..template.key.clone() };
         let target = Arc::new(Target { key, ..template.clone() });
-        if self.store.add(&target) {
-            found.targets.insert(id, Arc::clone(&target));
-            let due = first_due(Instant::now(), target.interval, clock::jitter());
-            self.queue.push(due, Due::Task(target));
+        if self.begin(&target)
+            && let Some(found) = self.finders.get_mut(index)
+        {
+            found.targets.insert(id, target);
         }
     }
 

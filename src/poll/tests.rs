@@ -4,7 +4,7 @@ use super::*;
 use crate::cloud::{Cloud, Find};
 use crate::metrics::Own;
 use crate::model::{AccountKey, Exits, Facts, Labels, Phase, Provider, Reason, Task};
-use crate::store::Rules;
+use crate::store::{Keeper, Rules, StateFile};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -98,20 +98,32 @@ fn target(id: &str, seconds: u64) -> Target {
     }
 }
 
-fn store() -> Arc<Store> {
-    let rules = Rules {
+fn rules() -> Rules {
+    Rules {
         stale_after: Duration::from_mins(10),
         not_found_grace: Duration::ZERO,
         final_recheck: Duration::from_secs(100),
         instance_histograms: true,
         series_limit: 10_000,
-    };
-    Arc::new(Store::new(rules, Arc::new(Own::new().unwrap()), clock::now()))
+    }
+}
+
+fn store() -> Arc<Store> {
+    Arc::new(Store::new(rules(), Arc::new(Own::new().unwrap()), clock::now()))
 }
 
 /// Runs the loop of an account for so many seconds.
 async fn run(cloud: &Arc<Told>, targets: Vec<Target>, finders: Vec<Finder>, seconds: u64) -> Arc<Store> {
-    let store = store();
+    run_with(store(), cloud, targets, finders, seconds).await
+}
+
+async fn run_with(
+    store: Arc<Store>,
+    cloud: &Arc<Told>,
+    targets: Vec<Target>,
+    finders: Vec<Finder>,
+    seconds: u64,
+) -> Arc<Store> {
     let key = target("", 1).key.account;
     let account = Account { key, cloud: Arc::clone(cloud) as Arc<dyn Cloud>, targets, finders, concurrency: 4 };
     let observe: Arc<dyn Observe> = Arc::new(Own::new().unwrap());
@@ -206,6 +218,56 @@ async fn a_found_task_that_finished_and_was_deleted_is_forgotten_and_a_named_one
     let known: Vec<String> = store.tasks(clock::now()).iter().map(|row| row.target.key.task_id.to_string()).collect();
     assert_eq!(known, ["named"]);
     assert!(store.tasks(clock::now())[0].failure.is_some());
+}
+
+/// Lists that never come.
+#[derive(Debug)]
+struct Never;
+
+impl Find for Never {
+    fn find(&self) -> BoxFuture<'_, Result<Vec<Box<str>>, Error>> {
+        futures_util::future::pending().boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn found_tasks_go_on_after_a_restart_before_any_list_names_them() {
+    let folder = std::env::temp_dir().join(format!("cloud-task-exporter-poll-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("state");
+    let open = || {
+        let (file, saved) = StateFile::open(&path, false, clock::now()).unwrap();
+        let store = Arc::new(Store::restored(rules(), Arc::new(Own::new().unwrap()), saved));
+        let keeper = Arc::new(Keeper::new(Arc::clone(&store), file, clock::now));
+        (store, keeper)
+    };
+    let finder = |group: &str, find: Arc<dyn Find>| Finder {
+        find,
+        template: Target { group: group.into(), ..target("", 20) },
+        keep: Duration::from_hours(1),
+        limit: 9,
+    };
+    let cloud = Told::new(|_| at_once(Phase::Running));
+    let (store, keeper) = open();
+    let finders = vec![finder("other", Arc::new(Never)), finder("etl", Arc::new(Same("found")))];
+    let store = run_with(store, &cloud, vec![target("named", 20)], finders, 60).await;
+    assert_eq!(store.tasks(clock::now()).len(), 2);
+    keeper.write().await;
+    drop((store, keeper));
+    // The finders stand in another order by now.
+    let (store, _keeper) = open();
+    let cloud = Told::new(|_| at_once(Phase::Running));
+    let finders = vec![finder("etl", Arc::new(Never)), finder("other", Arc::new(Never))];
+    let store = run_with(store, &cloud, vec![target("named", 20)], finders, 60).await;
+    store.settle();
+    let rows = store.tasks(clock::now());
+    assert_eq!(rows.iter().map(|row| &*row.target.key.task_id).collect::<Vec<_>>(), ["found", "named"]);
+    assert!(rows.iter().all(|row| &*row.target.group == "etl"));
+    for id in ["found", "named"] {
+        let asked = cloud.asked(id);
+        assert!((2..=3).contains(&asked.len()) && asked[0] > 15.0, "at its own time: {asked:?}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test(start_paused = true)]

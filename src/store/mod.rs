@@ -1,22 +1,34 @@
 //! What is known now: the last good answer of every task, how polling it goes, and which finishes were counted.
 //!
 //! One writer per task (its poll), any number of readers; the lock is held for moments and never while anything waits. It
-//! asks no cloud and reads no clock.
+//! asks no cloud and reads no clock. What must outlive the process goes to the state file (`state/`), never under the lock.
 
+mod changes;
 mod entry;
+mod forgotten;
+mod name;
 mod overview;
+mod saved;
+mod state;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 use crate::metrics::{Fleet, Group, Own, Series, Snapshot};
 use crate::model::{AccountKey, Reading, Reason, Target, Task, TaskKey};
-use entry::Entry;
+use changes::Changes;
+use entry::{Entry, Found};
+use forgotten::Forgotten;
 use jiff::Timestamp;
+use name::Name;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 pub use overview::{AccountRow, TaskRow};
+pub use saved::Saved;
+pub use state::{Keeper, StateError, StateFile};
 
 /// The rules the store keeps to; from the config.
 #[derive(Clone, Debug)]
@@ -34,7 +46,8 @@ pub struct Rules {
 }
 
 /// How a poll failed, as far as the store keeps it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failure {
     /// Why.
     pub reason: Reason,
@@ -69,8 +82,6 @@ impl Change {
 pub struct Store {
     rules: Rules,
     own: Arc<Own>,
-    /// What ended before the exporter began is not its to count.
-    began: Timestamp,
     known: RwLock<Known>,
 }
 
@@ -80,6 +91,14 @@ struct Known {
     fleet: Fleet,
     accounts: BTreeMap<AccountKey, Account>,
     series: usize,
+    /// Of a task that was never read before, what ended earlier than this is not ours to count.
+    began: Timestamp,
+    forgotten: Forgotten,
+    notes: BTreeMap<Name, Arc<str>>,
+    /// What a state file held and nobody has named yet.
+    saved: Saved,
+    /// None without a state file.
+    changes: Option<Changes>,
 }
 
 #[derive(Debug)]
@@ -90,10 +109,10 @@ struct Account {
 }
 
 impl Store {
-    /// An empty store of an exporter that begins now.
+    /// An empty store of an exporter that begins now and keeps no state file.
     pub fn new(rules: Rules, own: Arc<Own>, now: Timestamp) -> Self {
         own.set_series(0, rules.series_limit);
-        Self { rules, own, began: now, known: RwLock::default() }
+        Self { rules, own, known: RwLock::new(Known { began: now, ..Known::default() }) }
     }
 
     /// Makes an account known.
@@ -105,24 +124,44 @@ impl Store {
 
     /// Makes the group of a target known, so that its counters are there from zero.
     pub fn add_group(&self, target: &Target) {
-        self.write().fleet.add_group(Group::from(target));
+        self.write().add_group(Group::from(target));
     }
 
     /// Makes a task known. Whether it was new; one that is known already stays as it is.
     pub fn add(&self, target: &Arc<Target>) -> bool {
         let mut known = self.write();
-        known.fleet.add_group(Group::from(&**target));
-        let before = known.tasks.len();
-        known.tasks.entry(target.key.clone()).or_insert_with(|| Entry::new(Arc::clone(target)));
-        known.tasks.len() > before
+        known.add_group(Group::from(&**target));
+        if known.tasks.contains_key(&target.key) {
+            return false;
+        }
+        let entry = known.entry(target, &self.rules);
+        known.series += entry.series();
+        known.tasks.insert(target.key.clone(), entry);
+        self.own.set_series(known.series, self.rules.series_limit);
+        true
     }
 
-    /// Forgets a task and its series. The counters keep what it did.
+    /// A list of the finder at that place of its account's named these tasks, all of them its own.
+    pub fn listed<'a>(&self, place: usize, keys: impl IntoIterator<Item = &'a TaskKey>, at: Timestamp) {
+        let mut guard = self.write();
+        let known = &mut *guard;
+        for key in keys {
+            let Some(entry) = known.tasks.get_mut(key) else { continue };
+            let group = (&*entry.target().group).into();
+            entry.standing_mut().found = Some(Found { finder: place, group, listed: at });
+            if let Some(changes) = &mut known.changes {
+                changes.polled(key, false);
+            }
+        }
+    }
+
+    /// Forgets a task and its series. The counters keep what it did, and what of it was counted is remembered.
     pub fn remove(&self, key: &TaskKey) {
         let mut known = self.write();
         if let Some(entry) = known.tasks.remove(key) {
             known.series -= entry.series();
             self.own.set_series(known.series, self.rules.series_limit);
+            known.forget(name::of_task(key), entry.standing().tally.clone());
         }
     }
 
@@ -154,16 +193,24 @@ impl Store {
             account.polled = true;
             account.problem = problem.unwrap_or_else(|| account.problem.take());
         }
-        let before = entry.series();
+        let (before, task_before) = (entry.series(), entry.task());
         let change = match result {
             Ok(reading) => {
-                entry.count(&reading.task, self.began, &mut known.fleet);
+                let counted = entry.count(&reading.task, &mut known.fleet, known.began, now);
+                if let Some(changes) = known.changes.as_mut().filter(|_| counted) {
+                    changes.group(Group::from(entry.target()));
+                }
                 let room = self.rules.series_limit.saturating_sub(known.series);
                 entry.succeeded(reading.task, &self.rules, room, now)
             }
             Err(failure) => entry.failed(failure, &self.rules, now),
         };
+        if let Some(changes) = &mut known.changes {
+            let same = entry.task().as_ref().map(Arc::as_ptr) == task_before.as_ref().map(Arc::as_ptr);
+            changes.polled(key, !same);
+        }
         known.series = known.series + entry.series() - before;
+        known.let_go(now);
         self.own.set_series(known.series, self.rules.series_limit);
         if let Change::LeftOut(series) = change {
             self.own.series_dropped(series);

@@ -48,6 +48,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("prometheus", &["metrics/own.rs"]),
     ("aws_lc_rs", &["cloud/digest.rs", "clock.rs"]),
     ("clap", &["cli.rs"]),
+    ("redb", &["store/state/file.rs"]),
     ("anyhow", &["app/", "main.rs"]),
     ("fastrand", &["clock.rs", "demo/world.rs"]),
     ("tracing_subscriber", &["telemetry/"]),

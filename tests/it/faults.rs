@@ -5,17 +5,17 @@ use crate::harness::{Exporter, SECRET, eventually};
 
 /// One cloud's way to be configured and to answer.
 #[derive(Clone, Copy)]
-struct Dialect {
-    provider: &'static str,
-    config: fn(endpoint: &str) -> String,
+pub struct Dialect {
+    pub provider: &'static str,
+    pub config: fn(endpoint: &str) -> String,
     /// An answer that says: running.
-    good: fn(&Asked) -> Reply,
+    pub good: fn(&Asked) -> Reply,
     /// The id of the task that things go wrong for; the others stay well.
-    bad: &'static str,
-    other: &'static str,
+    pub bad: &'static str,
+    pub other: &'static str,
 }
 
-const POLL: &str = "poll: {interval: 1s, timeout: 2s, not_found_grace: 0s}\n";
+pub const POLL: &str = "poll: {interval: 1s, timeout: 2s, not_found_grace: 0s}\n";
 
 const TENCENT: Dialect = Dialect {
     provider: "tencent",
@@ -38,7 +38,7 @@ const TENCENT: Dialect = Dialect {
     other: "job-good0000",
 };
 
-const ALIYUN: Dialect = Dialect {
+pub const ALIYUN: Dialect = Dialect {
     provider: "aliyun",
     config: |endpoint| {
         format!(
@@ -57,7 +57,7 @@ const ALIYUN: Dialect = Dialect {
     other: "T-good",
 };
 
-const HUAWEI: Dialect = Dialect {
+pub const HUAWEI: Dialect = Dialect {
     provider: "huawei",
     config: |endpoint| {
         format!(
@@ -77,7 +77,7 @@ const HUAWEI: Dialect = Dialect {
     other: "good-0001",
 };
 
-const ALL: [Dialect; 3] = [TENCENT, ALIYUN, HUAWEI];
+pub const ALL: [Dialect; 3] = [TENCENT, ALIYUN, HUAWEI];
 
 impl Dialect {
     /// An exporter and its cloud after the first good polls of both tasks.

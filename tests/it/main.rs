@@ -15,3 +15,4 @@ mod faults;
 mod golden;
 mod harness;
 mod reference;
+mod state;
