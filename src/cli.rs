@@ -22,6 +22,8 @@ pub enum Command {
     Serve {
         /// The config file.
         config_file: PathBuf,
+        /// Whether to set the state file aside and begin anew.
+        state_reset: bool,
         /// Where and how.
         flags: Flags,
     },
@@ -193,6 +195,14 @@ struct ServeFlags {
         default_value = "cloud-task-exporter.yaml"
     )]
     config_file: PathBuf,
+    /// Set the state file aside, under another name, and begin anew
+    #[arg(
+        long = "state.reset",
+        env = "CLOUD_TASK_EXPORTER_STATE_RESET",
+        hide_env_values = true,
+        value_parser = BoolishValueParser::new()
+    )]
+    state_reset: bool,
     #[command(flatten)]
     flags: Flags,
 }
@@ -208,7 +218,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(|error| Exit { code: if error.use_stderr() { USAGE } else { 0 }, text: error.render().to_string() })?;
     Ok(match cli.command.unwrap_or(Sub::Serve(cli.serve)) {
-        Sub::Serve(ServeFlags { config_file, flags }) => Command::Serve { config_file, flags },
+        Sub::Serve(ServeFlags { config_file, state_reset, flags }) => {
+            Command::Serve { config_file, state_reset, flags }
+        }
         Sub::Demo(flags) => Command::Demo { flags },
         Sub::CheckConfig { path } => Command::CheckConfig { path },
         Sub::Schema => Command::Schema,
@@ -237,7 +249,8 @@ fn flags_behind_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 
 /// A flag that takes no value.
 fn is_lone(argument: &OsStr) -> bool {
-    ["--help", "--version", "--web.enable-lifecycle", "--"].iter().any(|lone| argument == *lone)
+    let lone = ["--help", "--version", "--state.reset", "--web.enable-lifecycle", "--"];
+    lone.iter().any(|lone| argument == *lone)
 }
 
 /// Every mistake of a config file, or that there is none and how much it asks for. Secrets are not read.
@@ -277,7 +290,7 @@ mod tests {
     }
 
     fn serve(config_file: &str, flags: Flags) -> Command {
-        Command::Serve { config_file: config_file.into(), flags }
+        Command::Serve { config_file: config_file.into(), state_reset: false, flags }
     }
 
     #[test]
@@ -306,6 +319,10 @@ mod tests {
             parse_words("--log.level=warn demo --web.listen-address=:0"),
             Ok(Command::Demo { flags: flags(":0", LogLevel::Warn, LogFormat::Logfmt) })
         );
+        for words in ["--state.reset serve --config.file=a.yaml", "serve --config.file=a.yaml --state.reset"] {
+            let parsed = parse_words(words);
+            assert!(matches!(parsed, Ok(Command::Serve { state_reset: true, .. })), "{words}: {parsed:?}");
+        }
         assert_eq!(
             parse_words("--config.file serve"),
             Ok(serve("serve", flags(":10417", LogLevel::Info, LogFormat::Logfmt))),
@@ -376,7 +393,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 6 + 6 + 5);
+        assert_eq!(seen, 7 + 7 + 5);
     }
 
     #[test]

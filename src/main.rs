@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 fn run() -> ExitCode {
     match cli::parse(std::env::args_os()) {
-        Ok(Command::Serve { config_file, flags }) => serve(&config_file, &flags),
+        Ok(Command::Serve { config_file, state_reset, flags }) => serve(&config_file, state_reset, &flags),
         Ok(Command::Demo { flags }) => demo(&flags),
         Ok(Command::CheckConfig { path }) => finish(&cli::check_config(&path)),
         Ok(Command::Schema) => finish(&cli::schema()),
@@ -40,7 +40,7 @@ fn run() -> ExitCode {
     }
 }
 
-fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
+fn serve(config_file: &Path, state_reset: bool, flags: &Flags) -> ExitCode {
     if let Err(error) = telemetry::init(flags.log_level, flags.log_format) {
         return ended(Err(error.into()));
     }
@@ -56,7 +56,12 @@ fn serve(config_file: &Path, flags: &Flags) -> ExitCode {
         load: Arc::new(move || load(&file).map_err(|mistakes| mistakes.to_string())),
         over_http: flags.enable_lifecycle,
     };
-    listening(flags, |security, listener, stop| app::run(config, reloading, security, listener, stop))
+    match app::open_state(&config, state_reset) {
+        Ok(state) => {
+            listening(flags, |security, listener, stop| app::run(config, state, reloading, security, listener, stop))
+        }
+        Err(error) => ended(Err(error)),
+    }
 }
 
 /// The config of a file, with its warnings in the log.

@@ -59,7 +59,7 @@ pub async fn run(
     std::io::stdout()
         .write_all(clouds.where_to_look(address, security.is_tls()).as_bytes())
         .context("stdout is closed")?;
-    let result = run_exporter(config, reloading, security, listener, stop.clone()).await;
+    let result = run_exporter(config, None, reloading, security, listener, stop.clone()).await;
     stop.cancel();
     tracker.close();
     // The simulated clouds have nothing to lose.

@@ -17,8 +17,9 @@ use crate::config::{self, Config};
 use crate::metrics::Own;
 use crate::server::security::Security;
 use crate::server::{self, Limits};
-use crate::store::Store;
+use crate::store::{Keeper, Rules, Saved, StateFile, Store};
 use anyhow::Context;
+use jiff::Timestamp;
 use pulse::Pulses;
 use reload::Reloader;
 use running::{Running, rules};
@@ -75,13 +76,30 @@ pub fn security(web_config_file: Option<&Path>) -> Result<Arc<Security>, String>
     Security::new(move || config::read_web(&path)).map(Arc::new)
 }
 
+/// Opens the state file, if the config names one. `reset`: what is there is set aside.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn open_state(config: &Config, reset: bool) -> anyhow::Result<Option<(StateFile, Saved)>> {
+    match &config.state_path {
+        Some(path) => Ok(Some(StateFile::open(path, reset, clock::now())?)),
+        None if reset => {
+            tracing::warn!("there is no state file to reset: the config has no state.path");
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
 /// Polls what the config names, and what it names when it is loaded anew, and serves it on `listener` until `stop`.
+/// `state`: what [`open_state`] gave.
 ///
 /// # Errors
 /// When an account cannot be set up, or a part ended by a bug: better to end, and be started again, than to go on
 /// without it.
 pub async fn run(
     config: Config,
+    state: Option<(StateFile, Saved)>,
     reloading: Reloading,
     security: Arc<Security>,
     listener: TcpListener,
@@ -90,13 +108,14 @@ pub async fn run(
     let now = clock::now();
     let own = Arc::new(Own::new().context("the exporter's own metrics cannot be set up")?);
     own.set_build(VERSION, REVISION);
-    let store = Arc::new(Store::new(rules(&config), Arc::clone(&own), now));
+    let (store, keeper) = set_up_store(rules(&config), state, &own, now);
     let lags = Arc::new(Lags::default());
     let pulses = Pulses::default();
     let ends = stop.clone();
     let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), pulses.clone(), ends);
     let accounts = config.counts().accounts;
     running.apply(config).await.context("an account cannot be set up")?;
+    store.settle();
     own.config_taken(now);
     let (reloader, requests) = Reloader::new(reloading.load, Arc::clone(&security), running, Arc::clone(&own))?;
     let address = listener.local_addr().context("the listening address is not known")?;
@@ -108,10 +127,31 @@ pub async fn run(
     parts.spawn(pulses.watch("config", reloader.run(stop.clone())));
     let serving = server::serve(listener, source, security, Limits::default(), stop.clone());
     parts.spawn(pulses.watch("server", serving));
+    if let Some(keeper) = &keeper {
+        parts.spawn(pulses.watch("state", Arc::clone(keeper).run(stop.clone())));
+    }
     if notify::is_wanted() {
         parts.spawn(notify::keep_telling(pulses, move || status(&store), stop.clone()));
     }
-    run_until_stopped(parts, stop).await
+    let result = run_until_stopped(parts, stop).await;
+    if let Some(keeper) = &keeper {
+        // What ended after the keeper had.
+        keeper.finish().await;
+    }
+    result
+}
+
+/// The store, and who keeps its state file if there is one.
+fn set_up_store(
+    rules: Rules,
+    state: Option<(StateFile, Saved)>,
+    own: &Arc<Own>,
+    now: Timestamp,
+) -> (Arc<Store>, Option<Arc<Keeper>>) {
+    let Some((file, saved)) = state else { return (Arc::new(Store::new(rules, Arc::clone(own), now)), None) };
+    let store = Arc::new(Store::restored(rules, Arc::clone(own), saved));
+    let keeper = Keeper::new(Arc::clone(&store), file, clock::now);
+    (store, Some(Arc::new(keeper)))
 }
 
 async fn run_until_stopped(mut parts: JoinSet<()>, stop: CancellationToken) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use super::source::Lags;
 use crate::cloud::{self, Account, Cloud, Prepared, Shared};
 use crate::config::Config;
 use crate::metrics::{Group, Own};
-use crate::model::{AccountKey, Observe};
+use crate::model::{AccountKey, Memory, Observe};
 use crate::poll::{Changes, Handle, Loop};
 use crate::store::{Rules, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,8 @@ impl Running {
         pulses: Pulses,
         stop: CancellationToken,
     ) -> Self {
-        let shared = Shared::new(Arc::clone(&own) as Arc<dyn Observe>);
+        let shared =
+            Shared::new(Arc::clone(&own) as Arc<dyn Observe>).remembering(Arc::clone(&store) as Arc<dyn Memory>);
         Self { store, own, lags, pulses, shared, stop, accounts: BTreeMap::new(), loops: JoinSet::new() }
     }
 

@@ -10,7 +10,7 @@ use super::retry;
 use super::settings::{Common, Outgoing};
 use super::{Error, Retry};
 use crate::clock;
-use crate::model::{AccountKey, Observe, Reason};
+use crate::model::{AccountKey, Memory, Observe, Reason};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -61,12 +61,19 @@ pub trait Call: Send + Sync {
 pub struct Shared {
     pools: Arc<Pools>,
     observe: Arc<dyn Observe>,
+    memory: Option<Arc<dyn Memory>>,
 }
 
 impl Shared {
-    /// No connection yet.
+    /// No connection yet, and nothing remembered.
     pub fn new(observe: Arc<dyn Observe>) -> Self {
-        Self { pools: Arc::default(), observe }
+        Self { pools: Arc::default(), observe, memory: None }
+    }
+
+    /// The same with a memory of what clouds need not be asked again.
+    #[must_use]
+    pub fn remembering(self, memory: Arc<dyn Memory>) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 }
 
@@ -93,6 +100,7 @@ impl Pools {
 pub struct Client {
     http: Http,
     observe: Arc<dyn Observe>,
+    memory: Option<Arc<dyn Memory>>,
     account: AccountKey,
     quota: Quota,
     gate: Gate,
@@ -111,6 +119,7 @@ impl Client {
         Ok(Self {
             http: shared.pools.of(&account.outgoing)?,
             observe: Arc::clone(&shared.observe),
+            memory: shared.memory.clone(),
             account: account.key.clone(),
             quota: Quota::new(account.rate_limit),
             gate: Gate::new(refused_pause),
@@ -127,6 +136,18 @@ impl Client {
     /// Where requests and credentials are noted.
     pub fn observe(&self) -> &dyn Observe {
         &*self.observe
+    }
+
+    /// What was last remembered of the account under that name.
+    pub fn recall(&self, name: &str) -> Option<Arc<str>> {
+        self.memory.as_ref()?.recall(&self.account, name)
+    }
+
+    /// Remembers something of the account that it need not be asked again; never a secret.
+    pub fn remember(&self, name: &str, value: &str) {
+        if let Some(memory) = &self.memory {
+            memory.remember(&self.account, name, value);
+        }
     }
 
     /// Makes the call: under the account's quota, tried again while that may help and time is left.

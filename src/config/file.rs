@@ -94,7 +94,7 @@ struct MetricsFields {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "State")]
 struct StateFields {
-    /// Where counters and last states are kept over a restart. Not used by this version.
+    /// The file that keeps counters and last states over a restart. Its directory has to exist. Default: none is kept.
     path: Option<PathBuf>,
 }
 
@@ -103,7 +103,7 @@ impl File {
     pub(super) fn check(mut self, environment: Option<Environment>, report: &mut Report, odd: &mut Report) -> Config {
         let poll = report.at("poll", |report| self.poll.take().unwrap_or_default().check(report));
         let metrics = report.at("metrics", |report| self.metrics.take().unwrap_or_default().check(report));
-        check_state(self.state.take(), report, odd);
+        let state_path = check_state(self.state.take(), report);
         let mut defaults = Defaults {
             interval: poll.interval,
             timeout: poll.timeout,
@@ -119,6 +119,7 @@ impl File {
         let mut config = Config {
             poll,
             metrics,
+            state_path,
             accounts: accounts.unwrap_or_default(),
             counts: Counts::default(),
             warnings: Vec::new(),
@@ -175,17 +176,12 @@ impl MetricsFields {
     }
 }
 
-fn check_state(state: Option<StateFields>, report: &mut Report, odd: &mut Report) {
-    let Some(path) = state.and_then(|state| state.path) else {
-        return;
-    };
+fn check_state(state: Option<StateFields>, report: &mut Report) -> Option<PathBuf> {
+    let path = state?.path?;
     if path.as_os_str().is_empty() {
         report.at("state", |report| report.mistake_at("path", "an empty path; expected one, or remove the key"));
-    } else {
-        odd.at("state", |odd| {
-            odd.mistake_at("path", "not used by this version: counters begin at zero whenever the exporter starts");
-        });
     }
+    Some(path)
 }
 
 /// Gives all targets the same label names and counts them.

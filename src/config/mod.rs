@@ -25,7 +25,7 @@ use file::File;
 use found::Found;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What the exporter is to do.
@@ -35,6 +35,8 @@ pub struct Config {
     pub poll: Poll,
     /// What is exported.
     pub metrics: Metrics,
+    /// Where counters and last states are kept over a restart, if they are.
+    pub state_path: Option<PathBuf>,
     /// The accounts, ready to be set up; all their targets have the same label names.
     pub accounts: Vec<Box<dyn Prepared>>,
     counts: Counts,

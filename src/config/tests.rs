@@ -144,7 +144,7 @@ fn a_secret_in_place_of_a_variable_is_not_shown() {
 
 #[test]
 fn what_will_not_do_what_it_seems_to_is_a_warning_with_its_line() {
-    let text = EXAMPLE.replace("interval: 1m", "interval: 1h").replace("# state:\n#   path", "state:\n  path");
+    let text = EXAMPLE.replace("interval: 1m", "interval: 1h");
     let config = load(&text, "example.yaml", None).unwrap();
     let warnings: Vec<String> = config.warnings().iter().map(|warning| warning.line("example.yaml")).collect();
     assert_eq!(
@@ -152,9 +152,16 @@ fn what_will_not_do_what_it_seems_to_is_a_warning_with_its_line() {
         [
             "example.yaml:16:16: poll.stale_after: tencent/prod/job-97zcl3wt/B is polled only every 1h, later than it counts \
              as stale (10m); make `stale_after` longer than every interval",
-            "example.yaml:32:9: state.path: not used by this version: counters begin at zero whenever the exporter starts",
         ]
     );
+}
+
+#[test]
+fn a_state_file_is_kept_where_the_config_says() {
+    let text = EXAMPLE.replace("# state:\n#   path", "state:\n  path");
+    let config = load(&text, "example.yaml", None).unwrap();
+    assert_eq!(config.state_path.as_deref(), Some(Path::new("/var/lib/cloud-task-exporter/state")));
+    assert_eq!(load(EXAMPLE, "example.yaml", None).unwrap().state_path, None);
 }
 
 /// The schema of what belongs to no cloud.

@@ -146,6 +146,10 @@ families! { OWN: "Families about the exporter itself.";
         "Whether the last time the config was loaded it was taken.");
     RELOAD_TIMESTAMP = gauge("cloud_task_exporter_config_last_reload_success_timestamp_seconds", &[],
         "When a config was last loaded and taken.");
+    STATE_WRITTEN = gauge("cloud_task_exporter_state_last_write_success_timestamp_seconds", &[],
+        "When the state file last held all that was known; only with a state file.");
+    STATE_WRITE_FAILURES = counter("cloud_task_exporter_state_write_failures_total", &[],
+        "Attempts to write the state file that failed; only with a state file.");
     BUILD_INFO = gauge("cloud_task_exporter_build_info", &["version", "revision"],
         "The version that runs; always 1.");
 }

@@ -6,6 +6,7 @@ use super::Format;
 use super::catalogue;
 use super::write::{push_header, push_histogram, push_label, push_sample};
 use crate::model::{Histogram, Outcome, Phase, Target};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,10 +31,14 @@ impl From<&Target> for Group {
 }
 
 impl Group {
+    /// The values of [`catalogue::FLEET_LABELS`].
+    pub fn values(&self) -> [&str; catalogue::FLEET_LABELS.len()] {
+        [self.provider, &self.account, &self.cloud_region, &self.name]
+    }
+
     fn labels(&self) -> String {
-        let values = [self.provider, &self.account, &self.cloud_region, &self.name];
         let mut text = String::new();
-        for (name, value) in catalogue::FLEET_LABELS.into_iter().zip(values) {
+        for (name, value) in catalogue::FLEET_LABELS.into_iter().zip(self.values()) {
             push_label(&mut text, name, value);
         }
         text
@@ -41,8 +46,10 @@ impl Group {
 }
 
 /// What a group's tasks did so far.
-#[derive(Clone, Debug, Default)]
-struct Counts {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// In the order of [`Outcome::ALL`], as are the durations.
     finished: [u64; Outcome::ALL.len()],
     durations: [Histogram; Outcome::ALL.len()],
     instance_failures: u64,
@@ -66,9 +73,25 @@ impl Fleet {
         self.groups.entry(group).or_default();
     }
 
-    /// Forgets the groups that are not to be kept, with their counters.
-    pub fn retain(&mut self, is_kept: impl Fn(&Group) -> bool) {
-        self.groups.retain(|group, _| is_kept(group));
+    /// Forgets the groups that are not to be kept, with their counters; which these were.
+    pub fn retain(&mut self, is_kept: impl Fn(&Group) -> bool) -> Vec<Group> {
+        let gone = self.groups.extract_if(.., |group, _| !is_kept(group));
+        gone.map(|(group, _)| group).collect()
+    }
+
+    /// Makes a group known that has counted so much before.
+    pub fn restore_group(&mut self, group: Group, counts: Counts) {
+        self.groups.insert(group, counts);
+    }
+
+    /// Whether a group is known.
+    pub fn has_group(&self, group: &Group) -> bool {
+        self.groups.contains_key(group)
+    }
+
+    /// What a group's tasks did so far.
+    pub fn counts(&self, group: &Group) -> Option<&Counts> {
+        self.groups.get(group)
     }
 
     /// Counts a finished run of a task.

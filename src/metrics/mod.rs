@@ -13,7 +13,7 @@ mod tests;
 mod write;
 
 pub use body::{Body, Series, Snapshot};
-pub use fleet::{Census, Fleet, Group};
+pub use fleet::{Census, Counts, Fleet, Group};
 pub use format::{Format, negotiate};
 pub use own::Own;
 pub use task::{Sheet, identity};

@@ -39,6 +39,8 @@ pub struct Own {
     series_dropped: IntCounter,
     reload_successful: Gauge,
     reload_timestamp: Gauge,
+    state_written: GaugeVec,
+    state_write_failures: IntCounterVec,
     build_info: GaugeVec,
     codes: Mutex<HashMap<&'static str, BTreeSet<Box<str>>>>,
 }
@@ -68,6 +70,8 @@ impl Own {
             series_dropped: register(&registry, IntCounter::with_opts(opts(&catalogue::SERIES_DROPPED))?)?,
             reload_successful: gauge(&registry, &catalogue::RELOAD_SUCCESSFUL)?,
             reload_timestamp: gauge(&registry, &catalogue::RELOAD_TIMESTAMP)?,
+            state_written: gauges(&registry, &catalogue::STATE_WRITTEN)?,
+            state_write_failures: counters(&registry, &catalogue::STATE_WRITE_FAILURES)?,
             build_info: gauges(&registry, &catalogue::BUILD_INFO)?,
             codes: Mutex::default(),
             registry,
@@ -89,6 +93,18 @@ impl Own {
     /// A config was loaded and refused.
     pub fn config_refused(&self) {
         self.reload_successful.set(0.0);
+    }
+
+    /// The state file held all that was known. Until the first such call there is no series of a state file.
+    pub fn state_written(&self, now: Timestamp) {
+        self.state_written.with_label_values::<&str>(&[]).set(now.as_duration().as_secs_f64());
+        // Failures are counted from zero.
+        self.state_write_failures.with_label_values::<&str>(&[]);
+    }
+
+    /// The state file could not be written.
+    pub fn state_write_failed(&self) {
+        self.state_write_failures.with_label_values::<&str>(&[]).inc();
     }
 
     /// Sets the number of series of single tasks and their limit.

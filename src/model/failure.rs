@@ -1,7 +1,10 @@
 //! Why a poll failed, as far as anyone acts on it: the label `reason`, the retry, the pause of an account.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a poll failed; the value of the label `reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// No whole answer within the time allowed. Operator: look at the network, or raise `poll.timeout`.
     Timeout,

@@ -1,10 +1,13 @@
 //! A histogram of seconds with the project's fixed classic buckets: small, comparable, cheap to keep by the ten thousand.
 
+use serde::{Deserialize, Serialize};
+
 /// Upper bounds of the classic buckets, in seconds. A last bucket without a bound follows them.
 pub const BUCKETS: [f64; 9] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
 
 /// Counts of durations by bucket, and their sum.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Histogram {
     /// Observations per bucket (not cumulative); the last has no upper bound.
     counts: [u32; BUCKETS.len() + 1],

@@ -1,5 +1,6 @@
 //! A cloud's own words that become label values: bounded where they come in, because they are kept for every task.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Deref;
 
@@ -8,7 +9,8 @@ pub const MAX_LABEL: usize = 256;
 
 /// A text of at most [`MAX_LABEL`] characters, none of them a control character: a longer one is cut, and a line break or the
 /// like becomes a space.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String")]
 pub struct LabelText(Box<str>);
 
 impl From<&str> for LabelText {

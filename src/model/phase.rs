@@ -2,8 +2,11 @@
 //!
 //! The mapping itself is each cloud's own (`cloud/*/normalize.rs`).
 
+use serde::{Deserialize, Serialize};
+
 /// Where a task stands, in one vocabulary for every cloud.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Accepted, waiting for dependencies or resources.
     Pending,
@@ -51,7 +54,8 @@ impl Phase {
 }
 
 /// How a run of a task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Ended well.
     Succeeded,

@@ -2,13 +2,23 @@
 
 use super::{Histogram, LabelText, Phase};
 use jiff::Timestamp;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// How many different exit codes a task shows before the rest become `other`.
 pub const MAX_EXIT_CODES: usize = 10;
 
+/// Every word for the state of an instance, of every cloud. A task that was written down with another cannot be read again.
+pub const INSTANCE_STATES: [&str; 9] =
+    ["submitted", "pending", "runnable", "starting", "running", "succeeded", "failed", "failed_interrupted", "unknown"];
+
+/// Numbers of instances by state.
+pub type Instances = Box<[(&'static str, u64)]>;
+
 /// Facts that do not change over a task's life; empty where the cloud does not say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Facts {
     /// The job the task belongs to.
     pub job_id: LabelText,
@@ -21,7 +31,8 @@ pub struct Facts {
 }
 
 /// Finished instances by exit code: the most frequent codes by name, the rest together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exits {
     codes: BTreeMap<i64, u64>,
     other: u64,
@@ -50,7 +61,8 @@ impl Exits {
 
 /// A task as its cloud described it in the last good answer. Everything that is exported of a task's state is a
 /// function of this value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Task {
     /// Where it stands.
     pub phase: Phase,
@@ -61,8 +73,10 @@ pub struct Task {
     pub provider_state: LabelText,
     /// What does not change.
     pub facts: Facts,
-    /// Number of instances by state: every state of the cloud's set, zeros included, in the set's order.
-    pub instances: Box<[(&'static str, u64)]>,
+    /// Number of instances by state: every state of the cloud's set, zeros included, in the set's order. The words are some
+    /// of [`INSTANCE_STATES`].
+    #[serde(deserialize_with = "known_instances")]
+    pub instances: Instances,
     /// How many instances there are to be.
     pub instances_expected: u64,
     /// Instances that failed (interrupted ones included).
@@ -93,6 +107,14 @@ impl Task {
         let seconds = self.finished?.duration_since(from).as_secs_f64();
         Some(seconds.max(0.0))
     }
+}
+
+/// Counts whose words are known, so that they need not be kept with every task.
+fn known_instances<'de, D: Deserializer<'de>>(source: D) -> Result<Instances, D::Error> {
+    let known = |word: &str| INSTANCE_STATES.into_iter().find(|known| *known == word);
+    let unknown = |word: &str| D::Error::custom(format!("{word:?} is no state of an instance"));
+    let counts = Vec::<(String, u64)>::deserialize(source)?.into_iter();
+    counts.map(|(word, count)| known(&word).map(|word| (word, count)).ok_or_else(|| unknown(&word))).collect()
 }
 
 /// What one poll of a task brought.

@@ -14,7 +14,7 @@ pub use reload::{Changes, Handle};
 use crate::clock;
 use crate::cloud::{self, Account, Cloud, Error};
 use crate::model::{AccountKey, Observe, Reading, Reason, Target};
-use crate::schedule::{Lag, Queue, first_due, next_due};
+use crate::schedule::{Lag, Queue, next_due, resumed_due};
 use crate::store::{Failure, Store};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -212,8 +212,7 @@ impl Loop {
         let mut changes = Changes::default();
         for id in update.added.iter().chain(&update.removed).map(|id| &**id).chain(released.iter().map(|id| &**id)) {
             if let Some(target) = self.settle(id, &mut changes) {
-                let due = first_due(Instant::now(), target.interval, clock::jitter());
-                self.enqueue(due, Due::Task(target));
+                self.enqueue_first(target);
             }
         }
         if changes.tasks_changed > 0 {
@@ -221,6 +220,9 @@ impl Loop {
         }
         if !released.is_empty() {
             self.store.forget_groups();
+        }
+        if let Some((place, named)) = self.roster.listed_at(number, now) {
+            self.store.listed(place, &named, now);
         }
     }
 }

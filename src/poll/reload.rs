@@ -6,7 +6,8 @@ use super::{Due, Loop};
 use crate::clock;
 use crate::cloud::{Account, Cloud};
 use crate::model::{Target, TaskKey};
-use crate::schedule::{Lag, first_due};
+use crate::schedule::{Lag, resumed_due};
+use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -43,6 +44,15 @@ pub struct Changes {
     pub finders_added: usize,
     /// Ways to find tasks that are gone.
     pub finders_removed: usize,
+}
+
+/// A task that was found before a restart.
+struct Resumed {
+    /// The place of its finder now.
+    place: usize,
+    id: Arc<str>,
+    /// When a list last named it.
+    listed: Timestamp,
 }
 
 impl Handle {
@@ -98,16 +108,46 @@ impl Loop {
         let mut changes = Changes { finders_added, finders_removed, ..Changes::default() };
         let held = self.store.targets(&self.account);
         self.roster.keep_orphans(held.iter().map(|target| &target.key.task_id));
+        let resumed = self.resume_found();
+        let ids: BTreeSet<Arc<str>> = held.iter().map(|target| Arc::clone(&target.key.task_id)).collect();
         let ids: BTreeSet<Arc<str>> =
-            held.iter().map(|target| Arc::clone(&target.key.task_id)).chain(self.roster.named()).collect();
+            ids.into_iter().chain(self.roster.named()).chain(resumed.iter().map(|task| Arc::clone(&task.id))).collect();
         for (count, id) in ids.into_iter().enumerate() {
             self.settle(&id, &mut changes);
             if count % TURN == TURN - 1 {
                 yield_now().await;
             }
         }
+        for Resumed { place, id, listed } in resumed {
+            if self.roster.is_found(place, &id) {
+                let key = TaskKey { account: self.account.clone(), task_id: id };
+                self.store.listed(place, [&key], listed);
+            }
+        }
         self.reschedule();
         changes
+    }
+
+    /// Takes up the tasks that were found before a restart. A finder of the same place and group has its own again; where
+    /// the list of finders changed, the first of the same group has them.
+    fn resume_found(&mut self) -> Vec<Resumed> {
+        let now = clock::now();
+        let (mut resumed, mut ids) = (Vec::new(), BTreeSet::new());
+        for is_in_place in [true, false] {
+            for (place, group) in self.roster.groups().into_iter().enumerate() {
+                let found = self.store.found_before(&self.account, &group, is_in_place.then_some(place));
+                for (id, listed) in found {
+                    let id: Arc<str> = id.into();
+                    // A clock that was set back does not keep a task for ever.
+                    let listed = listed.min(now);
+                    if ids.insert(Arc::clone(&id)) {
+                        self.roster.restore(place, &id, listed);
+                        resumed.push(Resumed { place, id, listed });
+                    }
+                }
+            }
+        }
+        resumed
     }
 
     /// What was asked of the cloud before is asked of this one anew.
@@ -174,14 +214,22 @@ impl Loop {
         }
         for target in self.store.targets(&self.account) {
             let Some(period) = self.store.period(&target) else { continue };
-            let soon = || first_due(now, period, clock::jitter());
-            let due = tasks.get(&target.key.task_id).map_or_else(soon, |due| (now + period).min(*due));
-            self.enqueue(due, Due::Task(target));
+            match tasks.get(&target.key.task_id) {
+                Some(due) => self.enqueue((now + period).min(*due), Due::Task(target)),
+                None => self.enqueue_first(target),
+            }
         }
         for (number, interval) in self.roster.finders() {
             let due = lists.get(&number).map_or(now, |due| (now + interval).min(*due));
             self.enqueue(due, Due::List(number));
         }
+    }
+
+    /// Puts a task in the queue that is not there: for when it would have been its turn, or soon.
+    pub(super) fn enqueue_first(&mut self, target: Arc<Target>) {
+        let Some(wait) = self.store.wait(&target, clock::now()) else { return };
+        let due = resumed_due(Instant::now(), wait, target.interval, clock::jitter());
+        self.enqueue(due, Due::Task(target));
     }
 
     /// Puts something in the queue, unless it is under way: then it is planned when it is back.

@@ -112,6 +112,32 @@ impl Roster {
         true
     }
 
+    /// The groups of the finders, in the config's order.
+    pub(super) fn groups(&self) -> Vec<Arc<str>> {
+        self.finders.iter().map(|found| Arc::clone(&found.finder.template.group)).collect()
+    }
+
+    /// Takes in a task that the finder of that place had found before a restart.
+    pub(super) fn restore(&mut self, place: usize, id: &str, listed: Timestamp) {
+        if let Some(found) = self.finders.get_mut(place) {
+            found.discovery.restore(id.into(), listed);
+        }
+    }
+
+    /// Whether a task is polled because the finder of that place has found it.
+    pub(super) fn is_found(&self, place: usize, id: &str) -> bool {
+        !self.named.contains_key(id) && self.finders.iter().position(|found| found.discovery.names(id)) == Some(place)
+    }
+
+    /// The place of a finder, and the tasks that its list of that instant named and that are polled because of it.
+    pub(super) fn listed_at(&self, number: usize, now: Timestamp) -> Option<(usize, Vec<TaskKey>)> {
+        let place = self.finders.iter().position(|found| found.number == number)?;
+        let Found { finder, discovery, .. } = self.finders.get(place)?;
+        let own = discovery.listed_at(now).filter(|id| self.is_found(place, id));
+        let keys = own.map(|id| TaskKey { task_id: id.into(), ..finder.template.key.clone() }).collect();
+        Some((place, keys))
+    }
+
     /// The tasks the config names.
     pub(super) fn named(&self) -> impl Iterator<Item = Arc<str>> {
         self.named.keys().cloned()

@@ -54,6 +54,16 @@ impl Discovery {
         self.listed.contains_key(id)
     }
 
+    /// Takes in a task that a list had named before a restart.
+    pub fn restore(&mut self, id: Box<str>, listed: Timestamp) {
+        self.listed.insert(id, (listed, 0));
+    }
+
+    /// The tasks that were named by the list of that instant.
+    pub fn listed_at(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        self.listed.iter().filter(move |(_, (at, _))| *at == now).map(|(id, _)| &**id)
+    }
+
     /// Forgets a task, so that it counts as new when it is listed again.
     pub fn forget(&mut self, id: &str) {
         self.listed.remove(id);
@@ -92,6 +102,15 @@ mod tests {
         assert_eq!(discovery.update(ids("b"), at(50)), Update::default());
         assert_eq!(discovery.update(ids("b c"), at(100)), Update { added: ids("c"), removed: ids("a") });
         assert_eq!(discovery.update(ids("a"), at(110)), Update { added: ids("a"), removed: vec![] });
+    }
+
+    #[test]
+    fn a_task_of_before_a_restart_stays_as_long_as_it_would_have() {
+        let mut discovery = Discovery::new(Duration::from_secs(100), 10);
+        discovery.restore("a".into(), at(0));
+        discovery.restore("b".into(), at(50));
+        assert_eq!(discovery.update(ids("c"), at(100)), Update { added: ids("c"), removed: ids("a") });
+        assert_eq!(discovery.listed_at(at(100)).collect::<Vec<_>>(), ["c"]);
     }
 
     #[test]

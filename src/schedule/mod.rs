@@ -22,6 +22,11 @@ pub fn first_due(now: Instant, interval: Duration, jitter: f64) -> Instant {
     now + interval.min(FIRST_SPREAD).mul_f64(jitter)
 }
 
+/// When something is asked for first that was asked for before a restart and is due so long from now.
+pub fn resumed_due(now: Instant, wait: Duration, interval: Duration, jitter: f64) -> Instant {
+    if wait.is_zero() { first_due(now, interval, jitter) } else { now + wait }
+}
+
 /// When something is asked for next that was due at `due`: at its own pace, without catching up on what was missed.
 pub fn next_due(due: Instant, period: Duration, now: Instant) -> Instant {
     (due + period).max(now)
@@ -37,6 +42,14 @@ mod tests {
         let spread = |seconds| first_due(now, Duration::from_secs(seconds), 0.5) - now;
         assert_eq!(spread(10), Duration::from_secs(5));
         assert_eq!(spread(3600), Duration::from_secs(15));
+    }
+
+    #[test]
+    fn after_a_restart_what_is_due_later_keeps_its_time_and_what_is_late_is_spread() {
+        let now = Instant::now();
+        let wait = |minutes| resumed_due(now, Duration::from_mins(minutes), Duration::from_secs(10), 0.5) - now;
+        assert_eq!(wait(50), Duration::from_mins(50));
+        assert_eq!(wait(0), Duration::from_secs(5));
     }
 
     #[test]

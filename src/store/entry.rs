@@ -1,9 +1,11 @@
 //! One task as it is known: its last good answer, its rendered series, and what of it was counted.
 
+use super::tally::{Counter, Tally};
 use super::{Change, Failure, Rules, TaskRow};
 use crate::metrics::{Fleet, Group, Series, Sheet, identity};
-use crate::model::{Outcome, Phase, Reason, Target, Task};
+use crate::model::{Phase, Reason, Target, Task};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,31 +16,65 @@ pub(super) struct Entry {
     task: Option<Arc<Task>>,
     state: Option<Arc<Sheet>>,
     poll: Option<Arc<Sheet>>,
+    standing: Standing,
+}
+
+/// How it stands with a task, but for what its cloud said of it: what a restart must not forget.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Standing {
     first_asked: Option<Timestamp>,
+    pub(super) last_asked: Option<Timestamp>,
     last_success: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Box<Failure>>,
+    /// There were too many series to export it.
     left_out: bool,
-    /// The current run has ended, and was counted if it was ours to count.
-    ended: bool,
-    /// The run was counted before its duration was known.
-    owed: Option<Outcome>,
+    /// None while there is no good answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tally: Option<Tally>,
+    /// None for a task that the config names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) found: Option<Found>,
+}
+
+/// How a task was found that the config does not name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Found {
+    /// The place of the finder in its account's list.
+    pub(super) finder: usize,
+    /// The group that finder gave.
+    pub(super) group: Box<str>,
+    /// When a list last named it.
+    pub(super) listed: Timestamp,
 }
 
 impl Entry {
     pub(super) fn new(target: Arc<Target>) -> Self {
-        Self {
-            identity: identity(&target),
-            target,
-            task: None,
-            state: None,
-            poll: None,
-            first_asked: None,
-            last_success: None,
-            failure: None,
-            left_out: false,
-            ended: false,
-            owed: None,
+        Self { identity: identity(&target), target, task: None, state: None, poll: None, standing: Standing::default() }
+    }
+
+    /// A task as it stood before a restart, under what the config says of it now. It gets at most `room` series.
+    pub(super) fn restored(
+        target: Arc<Target>,
+        (standing, task): (Standing, Option<Arc<Task>>),
+        rules: &Rules,
+        room: usize,
+    ) -> Self {
+        // Whether it is found or named now is for those to say who find or name it.
+        let standing = Standing { found: None, ..standing };
+        let mut entry = Self { task, standing, ..Self::new(target) };
+        if entry.standing.left_out {
+            return entry;
         }
+        entry.state =
+            entry.task.as_ref().map(|task| Arc::new(Sheet::of_task(&entry.target, task, rules.instance_histograms)));
+        entry.poll = entry.standing.poll_sheet();
+        if entry.series() > room {
+            (entry.state, entry.poll, entry.standing.left_out) = (None, None, true);
+        }
+        entry
     }
 
     pub(super) fn is_of(&self, target: &Arc<Target>) -> bool {
@@ -66,6 +102,14 @@ impl Entry {
         }
     }
 
+    pub(super) const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    pub(super) const fn standing_mut(&mut self) -> &mut Standing {
+        &mut self.standing
+    }
+
     pub(super) fn task(&self) -> Option<Arc<Task>> {
         self.task.clone()
     }
@@ -75,8 +119,8 @@ impl Entry {
         TaskRow {
             target: Arc::clone(&self.target),
             task: self.task.clone(),
-            last_success: self.last_success,
-            failure: self.failure.as_deref().cloned(),
+            last_success: self.standing.last_success,
+            failure: self.standing.failure.as_deref().cloned(),
             is_stale: self.is_stale(rules, now),
         }
     }
@@ -90,7 +134,7 @@ impl Entry {
     pub(super) fn period(&self, rules: &Rules) -> Option<Duration> {
         let is_final = self.task.as_ref().is_some_and(|task| task.is_final);
         // A finished task that is gone since is as it should be; any other failure is looked at soon.
-        let is_well = self.failure.as_ref().is_none_or(|failure| failure.reason == Reason::NotFound);
+        let is_well = self.standing.failure.as_ref().is_none_or(|failure| failure.reason == Reason::NotFound);
         match is_final && is_well {
             true if rules.final_recheck.is_zero() => None,
             true => Some(rules.final_recheck),
@@ -98,55 +142,37 @@ impl Entry {
         }
     }
 
-    /// Counts what happened since the last good answer. To be called before [`succeeded`](Self::succeeded).
-    pub(super) fn count(&mut self, task: &Task, began: Timestamp, fleet: &mut Fleet) {
-        let ours = self.task.is_some() || task.finished.or(task.created).is_some_and(|instant| instant >= began);
-        self.count_failures(task, began, fleet);
-        let Some(outcome) = task.phase.outcome() else {
-            // A word nobody knows does not begin a new run.
-            if task.phase != Phase::Unknown {
-                (self.ended, self.owed) = (false, None);
-            }
-            return;
-        };
-        if !self.ended && ours {
-            fleet.finished(Group::from(&*self.target), outcome);
-            self.owed = Some(outcome);
-        }
-        self.ended = true;
-        if let Some((outcome, seconds)) = self.owed.zip(task.run_seconds()) {
-            fleet.lasted(Group::from(&*self.target), outcome, seconds);
-            self.owed = None;
-        }
+    /// How long it is from now until it is asked for; none for never.
+    pub(super) fn wait(&self, rules: &Rules, now: Timestamp) -> Option<Duration> {
+        let period = self.period(rules)?;
+        let Some(last_asked) = self.standing.last_asked else { return Some(Duration::ZERO) };
+        // A clock that was set back does not make a task wait for longer than its period.
+        Some(period.saturating_sub(Duration::try_from(now.duration_since(last_asked)).unwrap_or_default()))
     }
 
-    fn count_failures(&self, task: &Task, began: Timestamp, fleet: &mut Fleet) {
-        let seen = match &self.task {
-            Some(before) => before.instances_failed,
-            None if task.created.is_some_and(|created| created >= began) => 0,
-            None => task.instances_failed,
-        };
-        let rise = task.instances_failed.saturating_sub(seen);
-        if rise > 0 {
-            fleet.instances_failed(Group::from(&*self.target), rise);
-        }
+    /// Counts what happened since the last good answer; whether there was anything to count.
+    pub(super) fn count(&mut self, task: &Task, fleet: &mut Fleet, began: Timestamp, now: Timestamp) -> bool {
+        let mut counter = Counter { fleet, group: Group::from(&*self.target), began, counted: false };
+        self.standing.tally = Some(Tally::advance(self.standing.tally.as_ref(), task, now, &mut counter));
+        counter.counted
     }
 
     /// Takes in a good answer; a task that is new to the export gets at most `room` series.
     pub(super) fn succeeded(&mut self, task: Task, rules: &Rules, room: usize, now: Timestamp) -> Change {
-        let broke = self.failure.take().is_some();
-        self.last_success = Some(now);
-        self.first_asked.get_or_insert(now);
+        let broke = self.standing.failure.take().is_some();
+        self.standing.asked(now);
+        self.standing.last_success = Some(now);
         let same = self.task.as_deref() == Some(&task);
         let state = match &self.state {
             Some(state) if same => Arc::clone(state),
             _ => Arc::new(Sheet::of_task(&self.target, &task, rules.instance_histograms)),
         };
-        let poll = Arc::new(Sheet::of_poll(true, self.last_success));
+        let poll = Arc::new(Sheet::of_poll(true, Some(now)));
         if !same {
             self.task = Some(Arc::new(task));
         }
-        if let Some(change) = self.left_out(self.state.is_none(), state.series() + poll.series(), room) {
+        let wanted = state.series() + poll.series();
+        if let Some(change) = self.left_out(self.state.is_none(), wanted, room) {
             return change;
         }
         (self.state, self.poll) = (Some(state), Some(poll));
@@ -156,15 +182,15 @@ impl Entry {
     /// Takes in a failed poll: the last good answer stays as it is. A task that is new to the export gets at most `room`
     /// series.
     pub(super) fn failed(&mut self, failure: Failure, rules: &Rules, room: usize, now: Timestamp) -> Change {
-        let first_asked = *self.first_asked.get_or_insert(now);
+        let first_asked = self.standing.asked(now);
         let is_new = self.task.is_none() && now < later(first_asked, rules.not_found_grace);
         if failure.reason == Reason::NotFound && is_new {
             return Change::NotYetFound;
         }
         let reason = failure.reason;
-        let before = self.failure.replace(Box::new(failure)).map(|failure| failure.reason);
+        let before = self.standing.failure.replace(Box::new(failure)).map(|failure| failure.reason);
         let broke = if before == Some(reason) { Change::None } else { Change::Broke };
-        let poll = Sheet::of_poll(false, self.last_success);
+        let poll = Sheet::of_poll(false, self.standing.last_success);
         match self.left_out(self.poll.is_none(), poll.series(), room) {
             Some(Change::None) => broke,
             Some(left_out) => left_out,
@@ -179,7 +205,7 @@ impl Entry {
     /// its series; one that is shown stays, and may have more of them than there is room for.
     fn left_out(&mut self, is_new: bool, wanted: usize, room: usize) -> Option<Change> {
         let is_left_out = is_new && wanted > room + self.series();
-        let was_left_out = std::mem::replace(&mut self.left_out, is_left_out);
+        let was_left_out = std::mem::replace(&mut self.standing.left_out, is_left_out);
         is_left_out.then(|| {
             self.poll = None;
             if was_left_out { Change::None } else { Change::LeftOut(wanted) }
@@ -208,7 +234,21 @@ impl Entry {
             return false;
         }
         let allowed = if period < rules.stale_after { rules.stale_after } else { period + rules.stale_after };
-        self.last_success.is_some_and(|success| now > later(success, allowed))
+        self.standing.last_success.is_some_and(|success| now > later(success, allowed))
+    }
+}
+
+impl Standing {
+    /// Notes that the task was asked for; when it was for the first time.
+    fn asked(&mut self, now: Timestamp) -> Timestamp {
+        self.last_asked = Some(now);
+        *self.first_asked.get_or_insert(now)
+    }
+
+    /// How polling goes; none while nothing is known but that the id is new.
+    fn poll_sheet(&self) -> Option<Arc<Sheet>> {
+        let is_known = self.failure.is_some() || self.last_success.is_some();
+        is_known.then(|| Arc::new(Sheet::of_poll(self.failure.is_none(), self.last_success)))
     }
 }
 

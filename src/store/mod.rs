@@ -1,23 +1,35 @@
 //! What is known now: the last good answer of every task, how polling it goes, and which finishes were counted.
 //!
 //! One writer per task (its poll), any number of readers; the lock is held for moments and never while anything waits. It
-//! asks no cloud and reads no clock.
+//! asks no cloud and reads no clock. What must outlive the process goes to the state file (`state/`), never under the lock.
 
+mod changes;
 mod entry;
+mod forgotten;
+mod name;
 mod overview;
 mod reload;
+mod saved;
+mod state;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 use crate::metrics::{Fleet, Group, Own, Series, Snapshot};
 use crate::model::{AccountKey, Reading, Reason, Target, Task, TaskKey};
-use entry::Entry;
+use changes::Changes;
+use entry::{Entry, Found};
+use forgotten::Forgotten;
 use jiff::Timestamp;
+use name::Name;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 pub use overview::{AccountRow, TaskRow};
+pub use saved::Saved;
+pub use state::{Keeper, StateError, StateFile};
 
 /// The rules the store keeps to; from the config.
 #[derive(Clone, Debug)]
@@ -38,7 +50,8 @@ pub struct Rules {
 }
 
 /// How a poll failed, as far as the store keeps it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failure {
     /// Why.
     pub reason: Reason,
@@ -72,8 +85,6 @@ impl Change {
 #[derive(Debug)]
 pub struct Store {
     own: Arc<Own>,
-    /// What ended before the exporter began is not its to count.
-    began: Timestamp,
     known: RwLock<Known>,
 }
 
@@ -89,6 +100,14 @@ struct Known {
     series: usize,
     /// Every account there was had been polled at some time: accounts that came later are not waited for.
     was_ready: bool,
+    /// Of a task that was never read before, what ended earlier than this is not ours to count.
+    began: Timestamp,
+    forgotten: Forgotten,
+    notes: BTreeMap<Name, Arc<str>>,
+    /// What a state file held and nobody has named yet.
+    saved: Saved,
+    /// None without a state file.
+    changes: Option<Changes>,
 }
 
 #[derive(Debug)]
@@ -99,18 +118,9 @@ struct Account {
 }
 
 impl Store {
-    /// An empty store of an exporter that begins now.
+    /// An empty store of an exporter that begins now and keeps no state file.
     pub fn new(rules: Rules, own: Arc<Own>, now: Timestamp) -> Self {
-        let known = Known {
-            rules,
-            tasks: BTreeMap::new(),
-            fleet: Fleet::default(),
-            groups: BTreeSet::new(),
-            accounts: BTreeMap::new(),
-            series: 0,
-            was_ready: false,
-        };
-        Self { own, began: now, known: RwLock::new(known) }
+        Self { own, known: RwLock::new(Known::new(rules, now)) }
     }
 
     /// Makes an account known, or says in which region it is now.
@@ -122,23 +132,42 @@ impl Store {
 
     /// Makes the group of a target known, so that its counters are there from zero.
     pub fn add_group(&self, target: &Target) {
-        self.write().fleet.add_group(Group::from(target));
+        self.write().add_group(Group::from(target));
     }
 
     /// Makes a task known. Whether it was new; one that is known already stays as it is.
     pub fn add(&self, target: &Arc<Target>) -> bool {
         let mut known = self.write();
-        known.fleet.add_group(Group::from(&**target));
-        let before = known.tasks.len();
-        known.tasks.entry(target.key.clone()).or_insert_with(|| Entry::new(Arc::clone(target)));
-        known.tasks.len() > before
+        known.add_group(Group::from(&**target));
+        if known.tasks.contains_key(&target.key) {
+            return false;
+        }
+        let entry = known.entry(target);
+        known.series += entry.series();
+        known.tasks.insert(target.key.clone(), entry);
+        true
     }
 
-    /// Forgets a task and its series. The counters keep what it did.
+    /// A list of the finder at that place of its account's named these tasks, all of them its own.
+    pub fn listed<'a>(&self, place: usize, keys: impl IntoIterator<Item = &'a TaskKey>, at: Timestamp) {
+        let mut guard = self.write();
+        let known = &mut *guard;
+        for key in keys {
+            let Some(entry) = known.tasks.get_mut(key) else { continue };
+            let group = (&*entry.target().group).into();
+            entry.standing_mut().found = Some(Found { finder: place, group, listed: at });
+            if let Some(changes) = &mut known.changes {
+                changes.polled(key, false);
+            }
+        }
+    }
+
+    /// Forgets a task and its series. The counters keep what it did, and what of it was counted is remembered.
     pub fn remove(&self, key: &TaskKey) {
         let mut known = self.write();
         if let Some(entry) = known.tasks.remove(key) {
             known.series -= entry.series();
+            known.forget(name::of_task(key), entry.standing().tally.clone());
         }
     }
 
@@ -175,16 +204,24 @@ impl Store {
             account.polled = true;
             account.problem = problem.unwrap_or_else(|| account.problem.take());
         }
-        let before = entry.series();
+        let (before, task_before) = (entry.series(), entry.task());
         let room = known.rules.series_limit.saturating_sub(known.series);
         let change = match result {
             Ok(reading) => {
-                entry.count(&reading.task, self.began, &mut known.fleet);
+                let counted = entry.count(&reading.task, &mut known.fleet, known.began, now);
+                if let Some(changes) = known.changes.as_mut().filter(|_| counted) {
+                    changes.group(Group::from(&**entry.target()));
+                }
                 entry.succeeded(reading.task, &known.rules, room, now)
             }
             Err(failure) => entry.failed(failure, &known.rules, room, now),
         };
+        if let Some(changes) = &mut known.changes {
+            let same = entry.task().as_ref().map(Arc::as_ptr) == task_before.as_ref().map(Arc::as_ptr);
+            changes.polled(key, !same);
+        }
         known.series = known.series + entry.series() - before;
+        known.let_go(now);
         if let Change::LeftOut(series) = change {
             self.own.series_dropped(series);
         }
@@ -239,6 +276,24 @@ impl Store {
 }
 
 impl Known {
+    /// Nothing is known by an exporter that begins at that time.
+    fn new(rules: Rules, began: Timestamp) -> Self {
+        Self {
+            rules,
+            tasks: BTreeMap::new(),
+            fleet: Fleet::default(),
+            groups: BTreeSet::new(),
+            accounts: BTreeMap::new(),
+            series: 0,
+            was_ready: false,
+            began,
+            forgotten: Forgotten::default(),
+            notes: BTreeMap::new(),
+            saved: Saved::default(),
+            changes: None,
+        }
+    }
+
     fn note_readiness(&mut self) {
         let all_polled = !self.accounts.is_empty() && self.accounts.values().all(|account| account.polled);
         self.was_ready |= all_polled;

@@ -2,7 +2,8 @@
 //!
 //! Each change holds the lock for one task or one account at a time, so no scrape waits for all of them.
 
-use super::{Entry, Known, Rules, Store};
+use super::changes::Kind;
+use super::{Entry, Known, Rules, Store, name};
 use crate::metrics::Group;
 use crate::model::{AccountKey, Target, TaskKey};
 use std::collections::BTreeSet;
@@ -66,9 +67,12 @@ impl Store {
     /// Forgets the groups that the config does not name and no task is in, with their counters.
     pub fn forget_groups(&self) {
         let mut guard = self.write();
-        let Known { tasks, fleet, groups, .. } = &mut *guard;
+        let Known { tasks, fleet, groups, changes, .. } = &mut *guard;
         let taken: BTreeSet<Group> = tasks.values().map(|entry| Group::from(&**entry.target())).collect();
-        fleet.retain(|group| groups.contains(group) || taken.contains(group));
+        let gone = fleet.retain(|group| groups.contains(group) || taken.contains(group));
+        if let Some(changes) = changes {
+            gone.iter().for_each(|group| changes.dropped(Kind::Group, name::of_group(group)));
+        }
     }
 }
 

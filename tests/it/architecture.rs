@@ -53,6 +53,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["server/security/"]),
     ("webpki", &["server/security/"]),
     ("clap", &["cli.rs"]),
+    ("redb", &["store/state/file.rs"]),
     ("anyhow", &["app/", "main.rs"]),
     ("fastrand", &["clock.rs", "demo/world.rs"]),
     ("tracing_subscriber", &["telemetry/"]),

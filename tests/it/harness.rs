@@ -145,6 +145,18 @@ impl Exporter {
         eventually(&format!("{name} {parts:?}"), || self.value(name, parts).filter(|value| does(*value)))
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until the state file holds what is known now.
+    pub fn wait_until_kept(&self) {
+        let now = cloud_task_exporter::clock::now().as_duration().as_secs_f64();
+        let kept = "cloud_task_exporter_state_last_write_success_timestamp_seconds";
+        self.wait_until(kept, &[], |value| value > now);
+    }
+
     /// Whether it still runs.
     pub fn is_up(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

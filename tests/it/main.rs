@@ -20,6 +20,7 @@ mod outgoing;
 mod reference;
 mod reload;
 mod secrets;
+mod state;
 mod storms;
 mod strain;
 mod supervision;

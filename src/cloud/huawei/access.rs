@@ -86,6 +86,15 @@ impl Access {
         }
     }
 
+    /// A request failed for a reason that is not the token's.
+    pub(super) fn failed(&self, error: &Error) {
+        match self {
+            Self::Key(_, project) | Self::Token(_, project) => project.failed(error),
+            // IAM says the project with each token.
+            Self::User(_) => {}
+        }
+    }
+
     /// What to carry instead of what was refused, if there is anything else.
     ///
     /// # Errors

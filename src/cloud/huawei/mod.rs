@@ -50,12 +50,13 @@ impl Cloud for Cce {
                 return Err(Error::new(Reason::Rejected, format!("{task_id:?} is no job id; expected {JOB_ID_FORM}")));
             }
             let asker = self.access.asker(&self.client, &self.site).await?;
-            match self.show(task_id, &asker).await {
+            let result = match self.show(task_id, &asker).await {
                 Err(error) if error.is_stale_token() || error.stops_account() => {
                     self.show_instead(task_id, &asker, error).await
                 }
                 result => result,
-            }
+            };
+            result.inspect_err(|error| self.access.failed(error))
         })
     }
 

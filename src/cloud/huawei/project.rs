@@ -1,23 +1,33 @@
-//! The id of the project to ask in: configured, or looked up once by the region's name.
+//! The id of the project to ask in: configured, or looked up once by the region's name and remembered over restarts.
+//!
+//! What was remembered is believed until a request in that project fails in a way that a wrong project would explain: the
+//! account's key may be another by now.
 
 use super::api::{ListProjects, Proof, Site};
 use super::wire::Projects;
 use crate::cloud::credentials::Flight;
 use crate::cloud::{Client, Error};
 use crate::model::{AccountKey, Reason};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A project whose id may still have to be found.
 #[derive(Debug)]
 pub(super) struct Project {
     id: OnceLock<Arc<str>>,
+    /// Whether not to believe what was remembered.
+    doubted: AtomicBool,
     flight: Flight,
 }
 
 impl Project {
     /// `configured`: the id, where the config says it.
     pub(super) fn new(configured: Option<Arc<str>>) -> Self {
-        Self { id: configured.map(OnceLock::from).unwrap_or_default(), flight: Flight::default() }
+        Self {
+            id: configured.map(OnceLock::from).unwrap_or_default(),
+            doubted: AtomicBool::new(false),
+            flight: Flight::default(),
+        }
     }
 
     /// Whether the id is known without asking.
@@ -30,7 +40,7 @@ impl Project {
     /// # Errors
     /// Why IAM was not able to say it.
     pub(super) async fn id(&self, client: &Client, site: &Site, proof: &Proof) -> Result<Arc<str>, Error> {
-        let known = || self.id.get().map(Arc::clone);
+        let known = || self.id.get().cloned().or_else(|| self.remembered(client, site));
         if let Some(id) = known() {
             return Ok(id);
         }
@@ -38,10 +48,28 @@ impl Project {
             let id = only(&client.call(&ListProjects { site, proof }).await?, &site.region)?;
             let AccountKey { provider, account } = client.account();
             tracing::info!(%provider, account = %account, project_id = %id, "found the project of the region");
+            client.remember(&memory_name(site), &id);
             Ok(Arc::clone(self.id.get_or_init(|| id)))
         };
         self.flight.share(known, look_up).await
     }
+
+    /// A request failed: an id that was only remembered is looked up before the next one.
+    pub(super) fn failed(&self, error: &Error) {
+        if matches!(error.reason(), Reason::Denied | Reason::NotFound | Reason::Rejected) {
+            self.doubted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn remembered(&self, client: &Client, site: &Site) -> Option<Arc<str>> {
+        let believed = !self.doubted.load(Ordering::Relaxed);
+        client.recall(&memory_name(site)).filter(|id| believed && is_project_id(id))
+    }
+}
+
+/// The name of a region's project among what is remembered of an account.
+fn memory_name(site: &Site) -> String {
+    format!("project_id {}", site.region)
 }
 
 /// Whether a text can be a project's id: it becomes part of a path.

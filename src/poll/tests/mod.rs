@@ -6,7 +6,7 @@ use super::*;
 use crate::cloud::{Find, Finder};
 use crate::metrics::{Format, Own};
 use crate::model::{Exits, Facts, Labels, Phase, Provider, Task, TaskKey};
-use crate::store::Rules;
+use crate::store::{Keeper, Rules, StateFile};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -123,18 +123,28 @@ fn account(cloud: &Arc<Told>, targets: Vec<Target>, finders: Vec<Finder>) -> Acc
 
 /// Runs the loop of an account for so many seconds.
 async fn run(cloud: &Arc<Told>, targets: Vec<Target>, finders: Vec<Finder>, seconds: u64) -> Arc<Store> {
-    run_observed(cloud, targets, finders, seconds, Arc::new(Own::new().unwrap())).await
+    run_with(store(), cloud, targets, finders, seconds).await
+}
+
+async fn run_with(
+    store: Arc<Store>,
+    cloud: &Arc<Told>,
+    targets: Vec<Target>,
+    finders: Vec<Finder>,
+    seconds: u64,
+) -> Arc<Store> {
+    run_observed(store, cloud, targets, finders, seconds, Arc::new(Own::new().unwrap())).await
 }
 
 /// The same, with somebody who takes notes.
 async fn run_observed(
+    store: Arc<Store>,
     cloud: &Arc<Told>,
     targets: Vec<Target>,
     finders: Vec<Finder>,
     seconds: u64,
     observe: Arc<dyn Observe>,
 ) -> Arc<Store> {
-    let store = store();
     let stop = CancellationToken::new();
     let (polling, _handle) = Loop::new(account(cloud, targets, finders), Arc::clone(&store), observe).await;
     let polling = polling.run(stop.clone());
@@ -225,7 +235,7 @@ async fn a_panic_ends_that_poll_only_and_is_a_failure_that_is_counted() {
     };
     let own = Arc::new(Own::new().unwrap());
     let targets = vec![target("bug", 5), target("well", 5)];
-    let store = run_observed(&cloud, targets, vec![finder], 29, Arc::clone(&own) as Arc<dyn Observe>).await;
+    let store = run_observed(store(), &cloud, targets, vec![finder], 29, Arc::clone(&own) as Arc<dyn Observe>).await;
     let bugs = cloud.asked("bug").into_iter().filter(|at| *at >= 10.0).count();
     assert!(bugs >= 3 && cloud.asked("well").len() >= 5, "both are asked for again and again");
     let rows = store.tasks(clock::now());
@@ -288,6 +298,57 @@ async fn a_found_task_that_finished_and_was_deleted_is_forgotten_and_a_named_one
     let known: Vec<String> = store.tasks(clock::now()).iter().map(|row| row.target.key.task_id.to_string()).collect();
     assert_eq!(known, ["named"]);
     assert!(store.tasks(clock::now())[0].failure.is_some());
+}
+
+/// Lists that never come.
+#[derive(Debug)]
+struct Never;
+
+impl Find for Never {
+    fn find(&self) -> BoxFuture<'_, Result<Vec<Box<str>>, Error>> {
+        futures_util::future::pending().boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn found_tasks_go_on_after_a_restart_before_any_list_names_them() {
+    let folder = std::env::temp_dir().join(format!("cloud-task-exporter-poll-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("state");
+    let open = || {
+        let (file, saved) = StateFile::open(&path, false, clock::now()).unwrap();
+        let store = Arc::new(Store::restored(rules(), Arc::new(Own::new().unwrap()), saved));
+        let keeper = Arc::new(Keeper::new(Arc::clone(&store), file, clock::now));
+        (store, keeper)
+    };
+    let finder = |group: &str, find: Arc<dyn Find>| Finder {
+        find,
+        search: group.into(),
+        template: Target { group: group.into(), ..target("", 20) },
+        keep: Duration::from_hours(1),
+        limit: 9,
+    };
+    let cloud = Told::new(|_| at_once(Phase::Running));
+    let (store, keeper) = open();
+    let finders = vec![finder("other", Arc::new(Never)), finder("etl", Arc::new(Same("found")))];
+    let store = run_with(store, &cloud, vec![target("named", 20)], finders, 60).await;
+    assert_eq!(store.tasks(clock::now()).len(), 2);
+    keeper.write().await;
+    drop((store, keeper));
+    // The finders stand in another order by now.
+    let (store, _keeper) = open();
+    let cloud = Told::new(|_| at_once(Phase::Running));
+    let finders = vec![finder("etl", Arc::new(Never)), finder("other", Arc::new(Never))];
+    let store = run_with(store, &cloud, vec![target("named", 20)], finders, 60).await;
+    store.settle();
+    let rows = store.tasks(clock::now());
+    assert_eq!(rows.iter().map(|row| &*row.target.key.task_id).collect::<Vec<_>>(), ["found", "named"]);
+    assert!(rows.iter().all(|row| &*row.target.group == "etl"));
+    for id in ["found", "named"] {
+        let asked = cloud.asked(id);
+        assert!((2..=3).contains(&asked.len()) && asked[0] > 15.0, "at its own time: {asked:?}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test(start_paused = true)]

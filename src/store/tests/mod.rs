@@ -3,18 +3,17 @@
 use super::*;
 use crate::metrics::{Body, Format};
 use crate::model::{Exits, Facts, Labels, Phase, Provider};
-use jiff::SignedDuration;
 use proptest::prelude::*;
 
 mod limits;
 
 const BEGAN: i64 = 1_700_000_000;
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(BEGAN + seconds).unwrap()
 }
 
-fn target(id: &str) -> Arc<Target> {
+pub(super) fn target(id: &str) -> Arc<Target> {
     let account = AccountKey { provider: Provider::new("tencent"), account: "prod".into() };
     Arc::new(Target {
         key: TaskKey { account, task_id: id.into() },
@@ -25,7 +24,7 @@ fn target(id: &str) -> Arc<Target> {
     })
 }
 
-fn task(phase: Phase, failed: u64, finished: Option<i64>) -> Task {
+pub(super) fn task(phase: Phase, failed: u64, finished: Option<i64>) -> Task {
     Task {
         phase,
         is_final: phase.outcome().is_some(),
@@ -45,22 +44,25 @@ fn task(phase: Phase, failed: u64, finished: Option<i64>) -> Task {
     }
 }
 
-fn store_with(limit: usize) -> Store {
-    let rules = Rules {
+pub(super) fn rules(limit: usize) -> Rules {
+    Rules {
         stale_after: Duration::from_mins(10),
         not_found_grace: Duration::from_mins(5),
         final_recheck: Duration::from_hours(1),
         instance_histograms: true,
         series_limit: limit,
-    };
-    Store::new(rules, Arc::new(Own::new().unwrap()), at(0))
+    }
 }
 
-fn good(store: &Store, id: &str, task: Task, seconds: i64) -> Change {
+fn store_with(limit: usize) -> Store {
+    Store::new(rules(limit), Arc::new(Own::new().unwrap()), at(0))
+}
+
+pub(super) fn good(store: &Store, id: &str, task: Task, seconds: i64) -> Change {
     store.record(&target(id).key, Ok(Reading { task, unknown_states: 0 }), at(seconds))
 }
 
-fn bad(store: &Store, id: &str, reason: Reason, seconds: i64) -> Change {
+pub(super) fn bad(store: &Store, id: &str, reason: Reason, seconds: i64) -> Change {
     store.record(&target(id).key, Err(Failure { reason, message: "x".into() }), at(seconds))
 }
 
@@ -208,7 +210,42 @@ fn a_target_that_was_replaced_is_not_held() {
     assert!(store.last_good(&first).is_some() && store.last_good(&second).is_none());
     store.remove(&first.key);
     assert!(store.last_good(&first).is_none());
-    assert_eq!(SignedDuration::ZERO, at(0).duration_since(store.began));
+}
+
+#[test]
+fn a_task_that_is_forgotten_and_found_again_is_not_counted_again() {
+    let store = store_with(1000);
+    store.add(&target("a"));
+    good(&store, "a", task(Phase::Running, 0, None), 10);
+    good(&store, "a", task(Phase::Failed, 1, Some(20)), 20);
+    store.remove(&target("a").key);
+    store.add(&target("a"));
+    assert_eq!(value(&store, 25, "cloud_task_phase", &["failed"]), None);
+    good(&store, "a", task(Phase::Failed, 1, Some(20)), 30);
+    assert_eq!(finished(&store, "failed"), "1");
+    assert_eq!(value(&store, 30, "cloud_task_instance_failures_total", &[]).unwrap(), "1");
+    // Nor after the memory of it is gone, but a new run is.
+    store.remove(&target("a").key);
+    store.add(&target("b"));
+    let later = 31 * 24 * 3600;
+    good(&store, "b", task(Phase::Running, 0, None), later);
+    store.add(&target("a"));
+    good(&store, "a", task(Phase::Failed, 1, Some(20)), later + 10);
+    assert_eq!(finished(&store, "failed"), "1");
+    good(&store, "a", task(Phase::Running, 1, None), later + 20);
+    good(&store, "a", task(Phase::Failed, 1, Some(later + 30)), later + 30);
+    assert_eq!(finished(&store, "failed"), "2");
+}
+
+#[test]
+fn a_run_that_began_and_ended_unseen_is_counted() {
+    let store = store_with(1000);
+    store.add(&target("a"));
+    good(&store, "a", task(Phase::Running, 0, None), 10);
+    good(&store, "a", task(Phase::Succeeded, 0, Some(20)), 20);
+    good(&store, "a", Task { started: Some(at(30)), ..task(Phase::Succeeded, 0, Some(40)) }, 50);
+    assert_eq!(finished(&store, "succeeded"), "2");
+    assert_eq!(value(&store, 50, "cloud_task_duration_seconds_sum", &["succeeded"]).unwrap(), "80");
 }
 
 /// The same task as the config may have it next.
@@ -323,12 +360,12 @@ fn once_ready_it_stays_ready() {
 }
 
 #[derive(Clone, Debug)]
-enum Event {
+pub(super) enum Event {
     Good(Phase, u64),
     Bad(Reason),
 }
 
-fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
+pub(super) fn events() -> impl Strategy<Value = Vec<(usize, Event)>> {
     let phase = prop::sample::select(Phase::ALL.to_vec());
     let good = (phase, 0u64..5).prop_map(|(phase, failed)| Event::Good(phase, failed));
     let bad = prop::sample::select(Reason::ALL.to_vec()).prop_map(Event::Bad);
