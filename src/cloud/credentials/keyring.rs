@@ -133,24 +133,27 @@ impl Keyring {
         match self.source.keys(client).await? {
             Found::Keys(given) => Ok(self.take(given, client)),
             Found::Nothing(why) => {
-                Err(Error::new(Reason::Denied, format!("no credentials: {}: {why}", self.source.describe())))
+                let message = format!("no credentials from {}", self.source.describe());
+                // As its cause, since it may be long: a message is cut.
+                Err(Error::new(Reason::Denied, message).with_source(why))
             }
         }
     }
 
     /// Keeps what the source gave.
-    fn take(&self, Given { keys, end, stamps }: Given, client: &Client) -> Arc<Keys> {
+    fn take(&self, Given { keys, end, again_after, stamps }: Given, client: &Client) -> Arc<Keys> {
         let now = Instant::now();
         let mut slot = self.held();
         let before = slot.take();
         let same = before.as_ref().map(|held| Arc::clone(&held.keys)).filter(|held| held.are(&keys));
         let (had, is_new) = (before.is_some(), same.is_none());
         let keys = same.unwrap_or_else(|| Arc::new(keys));
-        let renew_at = end.map(|end| {
+        let before_end = end.map(|end| {
             let ahead = AHEAD.min(end.left / 4);
             let planned = now + (end.left - ahead);
             if is_new { planned } else { planned.max(now + AGAIN.min(end.left / 4)) }
         });
+        let renew_at = before_end.or_else(|| again_after.map(|pause| now + pause));
         *slot = Some(Held {
             keys: Arc::clone(&keys),
             came: now,
@@ -162,10 +165,13 @@ impl Keyring {
         });
         drop(slot);
         client.observe().credentials_expire(client.account(), end.map(|end| end.at));
+        if is_new {
+            // Also for the first keys: other ones may have been refused on the way to them.
+            client.credentials_changed();
+        }
         if is_new && had {
             let account = client.account();
             tracing::info!(provider = %account.provider, account = %account.account, "took new keys");
-            client.credentials_changed();
         }
         keys
     }
