@@ -219,6 +219,7 @@ mod tests {
             "account": "ack", "region": "cn-hangzhou",
             "credentials": {
                 "access_key_id": {"env": "NOBODY"},
+                "access_key_secret": {"env": "ALIBABA_CLOUD_ACCESS_KEY_SECRET"},
                 "security_token": {"env": "SPACED"},
             },
             "targets": [{}, {"task": ""}, {"task": "a\nb"}, {"task": "T-1"}, {"task": "T-1", "interval": "0s"}],
@@ -228,7 +229,6 @@ mod tests {
         let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.split_once(": ").unwrap_or_default().0).collect();
         let expected = [
             "credentials.access_key_id",
-            "credentials",
             "credentials.security_token",
             "targets[0]",
             "targets[1].task",

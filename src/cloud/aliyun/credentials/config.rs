@@ -41,8 +41,8 @@ pub(in crate::cloud::aliyun) struct Section {
     pub(super) role_name: Option<String>,
     /// Of `instance_role`: the metadata service. Default: `http://100.100.100.200`
     pub(super) metadata_endpoint: Option<NearbyEndpoint>,
-    /// Of `instance_role`: never ask without a token. Default: ALIBABA_CLOUD_IMDSV1_DISABLED, else false.
-    pub(super) disable_imdsv1: Option<bool>,
+    /// Of `instance_role`: never ask the older way, without a token. Default: ALIBABA_CLOUD_IMDSV1_DISABLED, else false.
+    pub(super) require_token: Option<bool>,
     /// Of `oidc` and `assume_role`: the ARN of the RAM role. Default: ALIBABA_CLOUD_ROLE_ARN.
     pub(super) role_arn: Option<String>,
     /// Of `oidc` and `assume_role`: the session's name. Default: ALIBABA_CLOUD_ROLE_SESSION_NAME, else cloud-task-exporter.
@@ -123,6 +123,10 @@ impl Section {
     }
 
     fn named(self, environment: Option<&Environment>, report: &mut Report) -> Option<Box<dyn Source>> {
+        if self.access_key_id.is_none() && self.access_key_secret.is_none() && self.security_token.is_none() {
+            // What goes with a source only is told already.
+            return None;
+        }
         let id = report.required("access_key_id", self.access_key_id, "{env: NAME}");
         let secret = report.required("access_key_secret", self.access_key_secret, "{env: NAME}");
         let named = Named { id: id?, secret: secret?, token: self.security_token, environment: environment?.clone() };
@@ -141,7 +145,7 @@ impl Section {
             SourceName::InstanceRole => Box::new(InstanceRole {
                 role_name: self.role_name,
                 endpoint: self.metadata_endpoint,
-                disable_v1: self.disable_imdsv1,
+                require_token: self.require_token,
                 environment,
             }),
             SourceName::Oidc => Box::new(Oidc {

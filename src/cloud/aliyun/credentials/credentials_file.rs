@@ -114,7 +114,7 @@ impl Section {
             }),
             "ecs_ram_role" => {
                 let role_name = self.text("role_name");
-                Box::new(InstanceRole { role_name, endpoint: None, disable_v1: None, environment })
+                Box::new(InstanceRole { role_name, endpoint: None, require_token: None, environment })
             }
             kind => return Err(format!("the type {kind:?} is not supported; expected one of {TYPES}")),
         })

@@ -31,7 +31,7 @@ pub(super) struct InstanceRole {
     pub(super) role_name: Option<String>,
     pub(super) endpoint: Option<NearbyEndpoint>,
     /// Whether to do without the older way, which needs no token. Left out: as the variable says.
-    pub(super) disable_v1: Option<bool>,
+    pub(super) require_token: Option<bool>,
     pub(super) environment: Environment,
 }
 
@@ -45,15 +45,16 @@ struct Fetch<'a> {
 impl InstanceRole {
     /// The source of the default chain.
     pub(super) fn of_variables(environment: &Environment) -> Self {
-        Self { role_name: None, endpoint: None, disable_v1: None, environment: environment.clone() }
+        Self { role_name: None, endpoint: None, require_token: None, environment: environment.clone() }
     }
 
     async fn fetch(&self, client: &Client) -> Result<Found, Error> {
         if is_true(&self.environment, variables::ECS_METADATA_DISABLED) {
             return Ok(Found::Nothing(format!("{} is true", variables::ECS_METADATA_DISABLED)));
         }
-        let disable_v1 = self.disable_v1.unwrap_or_else(|| is_true(&self.environment, variables::IMDSV1_DISABLED));
-        let fetch = Fetch { client, endpoint: self.endpoint()?, allows_v1: !disable_v1 };
+        let require_token =
+            self.require_token.unwrap_or_else(|| is_true(&self.environment, variables::IMDSV1_DISABLED));
+        let fetch = Fetch { client, endpoint: self.endpoint()?, allows_v1: !require_token };
         let token = fetch.token().await?;
         let token = token.as_deref();
         let role = match or_variable(self.role_name.as_ref(), &self.environment, variables::ECS_METADATA) {

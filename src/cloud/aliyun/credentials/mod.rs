@@ -72,3 +72,6 @@ impl Source for Fixed {
         async move { Ok(Found::Keys(self.0.clone())) }.boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

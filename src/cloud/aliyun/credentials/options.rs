@@ -40,7 +40,7 @@ impl SourceName {
         match self {
             Self::Env => &[],
             Self::Profile | Self::CredentialsFile => &["file", "profile"],
-            Self::InstanceRole => &["role_name", "metadata_endpoint", "disable_imdsv1"],
+            Self::InstanceRole => &["role_name", "metadata_endpoint", "require_token"],
             Self::Oidc => &[
                 "role_arn",
                 "role_session_name",
@@ -97,7 +97,7 @@ fn given(section: &Section) -> Vec<&'static str> {
         ("profile", section.profile.is_some()),
         ("role_name", section.role_name.is_some()),
         ("metadata_endpoint", section.metadata_endpoint.is_some()),
-        ("disable_imdsv1", section.disable_imdsv1.is_some()),
+        ("require_token", section.require_token.is_some()),
         ("role_arn", section.role_arn.is_some()),
         ("role_session_name", section.role_session_name.is_some()),
         ("duration", section.duration.is_some()),
@@ -118,6 +118,12 @@ fn is_key(name: &str) -> bool {
 }
 
 fn check_without_source(given: &[&str], report: &mut Report) {
+    if given.is_empty() {
+        report.mistake(
+            "nothing is named; expected `access_key_id` and `access_key_secret`, or `source`, for example \
+             `source: instance_role`",
+        );
+    }
     for name in given.iter().filter(|name| !is_key(name)) {
         let owners = ALL.iter().filter(|source| source.options().contains(name));
         let owners: Vec<String> = owners.map(|source| format!("`source: {}`", source.as_str())).collect();

@@ -109,7 +109,7 @@ impl Profile {
             }
             "ecsramrole" => {
                 let role_name = self.text("ram_role_name");
-                Box::new(InstanceRole { role_name, endpoint: None, disable_v1: None, environment })
+                Box::new(InstanceRole { role_name, endpoint: None, require_token: None, environment })
             }
             "oidc" => Box::new(Oidc {
                 role: self.role()?,
