@@ -92,7 +92,7 @@ fn serve(accounts: &str, home: &Path, variables: &[(&str, &str)]) -> Exporter {
 
 /// The key that the task was asked for with, last.
 fn key_of(cloud: &FakeCloud, task: &str) -> String {
-    eventually(&format!("{task} is asked for"), || cloud.asked_about(&format!("/tasks/{task}")).last().map(signed_by))
+    eventually(&format!("{task} is asked for"), || cloud.asked_about(&format!("/tasks/{task} ")).last().map(signed_by))
 }
 
 #[test]
@@ -194,6 +194,78 @@ fn every_mode_of_the_clis_profiles() {
     let oidc = cloud.asked_about("AssumeRoleWithOIDC");
     assert!(oidc.iter().all(|asked| !asked.line.contains(HIDDEN)), "{oidc:?}");
     assert!(exporter.logged(HIDDEN).is_empty() && !exporter.metrics().contains(HIDDEN));
+}
+
+#[test]
+fn every_source_by_its_name() {
+    let cloud = FakeCloud::start(everything);
+    let (endpoint, home) = (cloud.endpoint(), home());
+    let [token, ini, cli] = ["token", "keys.ini", "profiles.json"].map(|name| home.join(name));
+    std::fs::write(&token, format!("{HIDDEN}-oidc")).unwrap();
+    std::fs::write(&ini, format!("[mine]\ntype = access_key\naccess_key_id = ini\naccess_key_secret = {HIDDEN}\n"))
+        .unwrap();
+    let profile = json!({"name": "mine", "mode": "AK", "access_key_id": "cli", "access_key_secret": HIDDEN});
+    std::fs::write(&cli, json!({"profiles": [profile]}).to_string()).unwrap();
+    let printed = json!({"access_key_id": "printed", "access_key_secret": HIDDEN});
+    let machine = json!({"source": "instance_role", "metadata_endpoint": endpoint});
+    let role = |from: Value| json!({"source": "assume_role", "role_arn": ROLE, "sts_endpoint": endpoint, "from": from});
+    let oidc = json!({"source": "oidc", "role_arn": ROLE, "oidc_provider_arn": PROVIDER, "oidc_token_file": token,
+                      "sts_endpoint": endpoint});
+    let sources = [
+        ("T-env", "env", json!({"source": "env"})),
+        ("T-profile", "cli", json!({"source": "profile", "file": cli, "profile": "mine"})),
+        ("T-file", "ini", json!({"source": "credentials_file", "file": ini, "profile": "mine"})),
+        ("T-machine", "STS.ecs", machine.clone()),
+        ("T-oidc", "STS.oidc", oidc),
+        ("T-one-role", "STS.role-of-STS.ecs", role(machine)),
+        ("T-roles", "STS.role-of-STS.role-of-env", role(role(json!({"source": "env"})))),
+        ("T-uri", "STS.uri", json!({"source": "uri", "url": format!("{endpoint}/keys")})),
+        ("T-process", "printed", json!({"source": "process", "command": format!("echo '{printed}'")})),
+    ];
+    let accounts: String = sources.iter().map(|(task, _, source)| account(task, &endpoint, source)).collect();
+    let keys = [("ALIBABA_CLOUD_ACCESS_KEY_ID", "env"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", HIDDEN)];
+    let exporter = serve(&accounts, &home, &keys);
+    for (task, key, _) in &sources {
+        assert_eq!(&key_of(&cloud, task), key, "{task}");
+        exporter.wait_for("cloud_task_poll_success", &[task], 1.0);
+    }
+    assert!(exporter.logged(HIDDEN).is_empty());
+}
+
+#[test]
+fn a_machine_is_asked_without_a_token_only_where_that_is_allowed() {
+    let cloud = FakeCloud::start(|asked| match asked.line.split(' ').nth(1).unwrap() {
+        "/latest/meta-data/ram/security-credentials/" => Reply::Whole(200, String::new(), "machine\n".into()),
+        "/latest/meta-data/ram/security-credentials/machine" => flat("older", 1800),
+        path if path.starts_with("/latest/") => Reply::error(404, ""),
+        _ => everything(asked),
+    });
+    let (endpoint, home) = (cloud.endpoint(), home());
+    let machine = |require_token: bool| json!({"source": "instance_role", "metadata_endpoint": endpoint, "require_token": require_token});
+    let accounts = account("T-older", &endpoint, &machine(false)) + &account("T-strict", &endpoint, &machine(true));
+    let exporter = serve(&accounts, &home, &[]);
+    assert_eq!(key_of(&cloud, "T-older"), "STS.older");
+    exporter.wait_for("cloud_task_poll_success", &["T-strict"], 0.0);
+    assert!(cloud.asked_about("/tasks/T-strict").is_empty());
+    cloud.now_answers(|asked| if asked.line.contains("/latest/") { Reply::error(404, "") } else { everything(asked) });
+    let without = serve(&account("T-none", &endpoint, &machine(false)), &home, &[]);
+    eventually("it is said that there is no role", || without.logged("this machine has no RAM role").pop());
+}
+
+#[test]
+fn a_refused_key_is_not_tried_again_and_again_for_its_role() {
+    let cloud = FakeCloud::start(|asked| {
+        let refusal = format!(r#"{{"Code": "InvalidAccessKeyId.NotFound", "Message": "{HIDDEN}", "RequestId": "r"}}"#);
+        if asked.header("x-acs-action") == Some("AssumeRole") { Reply::error(404, &refusal) } else { everything(asked) }
+    });
+    let (endpoint, home) = (cloud.endpoint(), home());
+    let role = json!({"source": "assume_role", "role_arn": ROLE, "sts_endpoint": endpoint, "from": {"source": "env"}});
+    let keys = [("ALIBABA_CLOUD_ACCESS_KEY_ID", "env"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", HIDDEN)];
+    let exporter = serve(&account("T-1", &endpoint, &role), &home, &keys);
+    let failures = ["reason=\"denied\""];
+    exporter.wait_until("cloud_task_exporter_poll_failures_total", &failures, |count| count >= 3.0);
+    assert_eq!(cloud.asked_about("RoleArn").len(), 1);
+    assert!(exporter.logged(HIDDEN).is_empty() && !exporter.logged("the access key does not exist").is_empty());
 }
 
 #[test]

@@ -225,7 +225,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::time::sleep;
 
-    /// Gives keys one after the other, each for so many seconds (0: for good); a name of `!` is a failure.
+    /// Gives keys one after the other, each for so many seconds (0: for good; -1: for now); a name of `!` is a failure.
     #[derive(Debug, Default)]
     struct Script {
         answers: Mutex<VecDeque<(&'static str, i64)>>,
@@ -248,6 +248,7 @@ mod tests {
                 match (name, seconds) {
                     ("!", _) => Err(Error::new(Reason::Transport, "no answer")),
                     (_, 0) => Ok(Found::Keys(Given::lasting(keys))),
+                    (_, -1) => Ok(Found::Keys(Given::for_now(keys, Duration::from_mins(5)))),
                     _ => Ok(Found::Keys(Given::until(keys, told + SignedDuration::from_secs(seconds), told))),
                 }
             }
@@ -297,7 +298,7 @@ mod tests {
         }
         let renewals = asked.load(Ordering::Relaxed);
         assert!((10..=17).contains(&renewals), "a try a minute, for a quarter of an hour: {renewals}");
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         assert_eq!(keyring.current(&client).await.unwrap_err().reason(), Reason::Transport);
     }
 
@@ -310,6 +311,19 @@ mod tests {
         }
         let fetches = asked.load(Ordering::Relaxed);
         assert!(fetches < 10, "{fetches}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_nobody_told_the_end_of_are_asked_for_again_and_kept_meanwhile() {
+        let ((keyring, asked), client) = (keyring(&[("a", -1), ("!", 0), ("b", -1)]), client());
+        let start = Instant::now();
+        let mut names = Vec::new();
+        while start.elapsed() < Duration::from_secs(500) {
+            names.push(name(&keyring, &client).await);
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+        assert!(names.is_sorted() && names[299] == "a" && names[499 - 5] == "b", "{names:?}");
     }
 
     fn refusal() -> Error {

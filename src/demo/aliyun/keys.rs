@@ -6,7 +6,7 @@ use super::gateway::Refusal;
 use super::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
 use crate::cloud::digest;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 const PREFIX: &str = "STS.Demo";
 /// Real tokens are several hundred characters long.
@@ -42,11 +42,14 @@ impl Temporary {
     }
 
     /// Their four parts in the vendor's words.
-    pub(super) fn document(&self) -> Value {
-        json!({
-            "AccessKeyId": self.id, "AccessKeySecret": self.secret(), "SecurityToken": self.token(),
-            "Expiration": self.ends_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        })
+    pub(super) fn document(&self) -> Map<String, Value> {
+        let parts = [
+            ("AccessKeyId", self.id.clone()),
+            ("AccessKeySecret", self.secret()),
+            ("SecurityToken", self.token()),
+            ("Expiration", self.ends_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        ];
+        parts.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect()
     }
 }
 

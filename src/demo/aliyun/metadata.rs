@@ -41,9 +41,9 @@ fn meta_data(path: &str, request: &Asked, now: Timestamp) -> Answered {
 
 fn keys(giver: &str, now: Timestamp) -> Answered {
     let mut document = Temporary::issue(giver, now, LIFE).document();
-    document["Code"] = "Success".into();
-    document["LastUpdated"] = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
-    Answered::json(200, &document)
+    document.insert("Code".to_owned(), "Success".into());
+    document.insert("LastUpdated".to_owned(), now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
+    Answered::json(200, &document.into())
 }
 
 fn issue_token(request: &Asked, now: Timestamp) -> Answered {

@@ -278,7 +278,7 @@ fn temporary_keys_are_taken_with_their_token_until_they_end() {
     assert_eq!(told(Draft { id: "STS.Demo", ..signed(6, 0) }, 0).1, "InvalidAccessKeyId.NotFound");
 }
 
-/// The vendor's published form of the older signature, made with Python's standard library: see the judges for the SDK's own.
+/// The older signature is what Python's standard library computes; a judge has the SDK make one.
 #[test]
 fn a_role_is_given_for_either_signature() {
     let cloud = cloud(PLENTY);

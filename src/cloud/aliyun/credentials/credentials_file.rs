@@ -121,7 +121,7 @@ impl Section {
     }
 
     fn keys(&self) -> Result<Fixed, String> {
-        let part = |name: &str| key(name, self.text(name)).map_err(|error| error.to_string());
+        let part = |name: &str| key(name, self.text(name).as_deref()).map_err(|error| error.to_string());
         Ok(Fixed::lasting(Keys { id: part("access_key_id")?, secret: part("access_key_secret")?, token: None }))
     }
 

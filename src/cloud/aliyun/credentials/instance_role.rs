@@ -3,7 +3,7 @@
 //! Facts: <https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata>; the order of requests and what is
 //! tried without a token are the SDK's.
 
-use super::temporary::read_flat;
+use super::temporary::{check_status, read_flat};
 use super::variables::{self, is_true, or_variable};
 use crate::cloud::credentials::{Found, Source};
 use crate::cloud::header::{secret_value, unsendable};
@@ -67,8 +67,10 @@ impl InstanceRole {
         if let Some(flaw) = flaw_of_role(&role) {
             return Err(Error::new(Reason::Denied, flaw));
         }
-        let answer = fetch.get(&format!("{KEYS_PATH}{role}"), token).await?;
-        Ok(Found::Keys(read_flat(&answer, ASKED)?))
+        match fetch.get(&format!("{KEYS_PATH}{role}"), token).await? {
+            Some(answer) => Ok(Found::Keys(read_flat(&answer, ASKED)?)),
+            None => Err(Error::new(Reason::Denied, format!("this machine does not have the RAM role {role}"))),
+        }
     }
 
     fn endpoint(&self) -> Result<Endpoint, Error> {
@@ -112,11 +114,9 @@ impl Fetch<'_> {
             .body(Bytes::new())
             .map_err(unsendable)?;
         let token = self.exchange(request).await.and_then(|answer| {
-            let text = std::str::from_utf8(&answer.body).map(str::trim).unwrap_or_default();
-            let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-            is_token
-                .then(|| text.to_owned())
-                .ok_or_else(|| Error::new(Reason::Decode, format!("{ASKED} gave no token")))
+            let text = answer.as_ref().and_then(|answer| std::str::from_utf8(&answer.body).ok()).map(str::trim);
+            let token = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
+            token.map(str::to_owned).ok_or_else(|| Error::new(Reason::Denied, format!("{ASKED} gave no token")))
         });
         match token {
             Ok(token) => Ok(Some(token)),
@@ -127,21 +127,16 @@ impl Fetch<'_> {
 
     /// The name of the machine's role; none where it has none.
     async fn role_name(&self, token: Option<&str>) -> Result<Option<String>, Error> {
-        let answer = match self.get(KEYS_PATH, token).await {
-            Err(error) if error.reason() == Reason::NotFound => return Ok(None),
-            result => result?,
-        };
+        let Some(answer) = self.get(KEYS_PATH, token).await? else { return Ok(None) };
         let text = String::from_utf8_lossy(&answer.body);
         Ok(text.lines().next().map(|line| line.trim().to_owned()).filter(|name| !name.is_empty()))
     }
 
-    /// A good answer; where the token did not help, asked for once more without.
-    async fn get(&self, path: &str, token: Option<&str>) -> Result<Answer, Error> {
+    /// A good answer, none where there is no such thing; where the token did not help, asked for once more without.
+    async fn get(&self, path: &str, token: Option<&str>) -> Result<Option<Answer>, Error> {
         let result = self.exchange(self.request(path, token)?).await;
         match result {
-            Err(error) if token.is_some() && self.allows_v1 && error.reason() != Reason::NotFound => {
-                self.exchange(self.request(path, None)?).await
-            }
+            Err(_) if token.is_some() && self.allows_v1 => self.exchange(self.request(path, None)?).await,
             result => result,
         }
     }
@@ -154,14 +149,13 @@ impl Fetch<'_> {
         request.body(Bytes::new()).map_err(unsendable)
     }
 
-    async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, Error> {
+    /// A good answer; none for a 404, which is no failure of a task.
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Option<Answer>, Error> {
         let answer = self.client.fetch(request, LIMIT).await?;
-        let reason = match answer.status {
-            StatusCode::OK => return Ok(answer),
-            StatusCode::NOT_FOUND => Reason::NotFound,
-            status if status.is_server_error() => Reason::Transport,
-            _ => Reason::Denied,
-        };
-        Err(Error::new(reason, format!("{ASKED} answered with HTTP status {}", answer.status.as_u16())))
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        check_status(&answer, ASKED)?;
+        Ok(Some(answer))
     }
 }

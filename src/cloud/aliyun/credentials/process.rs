@@ -88,10 +88,10 @@ async fn output_of(program: &str, arguments: &[String]) -> Result<Vec<u8>, Error
 impl Printed {
     fn given(self) -> Result<Given, Error> {
         let is_temporary = self.mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("StsToken"));
-        let token = self.sts_token.filter(|token| !token.trim().is_empty());
+        let token = self.sts_token.as_deref().filter(|token| !token.trim().is_empty());
         let keys = Keys {
-            id: key("access_key_id", self.access_key_id)?,
-            secret: key("access_key_secret", self.access_key_secret)?,
+            id: key("access_key_id", self.access_key_id.as_deref())?,
+            secret: key("access_key_secret", self.access_key_secret.as_deref())?,
             token: if is_temporary || token.is_some() { Some(key("sts_token", token)?) } else { None },
         };
         match self.expiration.filter(|end| !end.trim().is_empty()) {

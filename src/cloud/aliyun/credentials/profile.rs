@@ -127,7 +127,7 @@ impl Profile {
     }
 
     fn keys(&self, is_temporary: bool) -> Result<Keys, String> {
-        let part = |name: &str| key(name, self.text(name)).map_err(|error| error.to_string());
+        let part = |name: &str| key(name, self.text(name).as_deref()).map_err(|error| error.to_string());
         let token = if is_temporary { Some(part("sts_token")?) } else { None };
         Ok(Keys { id: part("access_key_id")?, secret: part("access_key_secret")?, token })
     }

@@ -32,9 +32,9 @@ impl TemporaryKeys {
     /// When a part is missing or unfit, or the keys have ended.
     pub(super) fn given(self, told_at: Timestamp) -> Result<Given, Error> {
         let keys = Keys {
-            id: key("AccessKeyId", self.access_key_id)?,
-            secret: key("AccessKeySecret", self.access_key_secret)?,
-            token: Some(key("SecurityToken", self.security_token)?),
+            id: key("AccessKeyId", self.access_key_id.as_deref())?,
+            secret: key("AccessKeySecret", self.access_key_secret.as_deref())?,
+            token: Some(key("SecurityToken", self.security_token.as_deref())?),
         };
         until(keys, self.expiration.as_deref().unwrap_or_default(), "Expiration", told_at)
     }
@@ -75,8 +75,8 @@ pub(super) fn told_at(answer: &Answer) -> Timestamp {
 ///
 /// # Errors
 /// When it is missing, or no key has such characters.
-pub(super) fn key(name: &str, text: Option<String>) -> Result<SecretString, Error> {
-    match text.as_deref().map(str::trim) {
+pub(super) fn key(name: &str, text: Option<&str>) -> Result<SecretString, Error> {
+    match text.map(str::trim) {
         None | Some("") => Err(Error::new(Reason::Denied, format!("`{name}` is missing"))),
         Some(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(text.into()),
         Some(_) => {
