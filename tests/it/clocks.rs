@@ -134,7 +134,7 @@ impl Served {
         let text = format!("{}    endpoint: {endpoint}\n{iam}    rate_limit: 1000\n", kind.section);
         let mut config = config::load(&text, "test.yaml", Some(environment())).unwrap();
         let shared = Shared::new(Arc::new(Own::new().unwrap()));
-        let account = config.accounts.remove(0).build(&shared).unwrap();
+        let account = config.accounts.remove(0).build(&shared, None).unwrap();
         Self { account, cloud, _stop: stop.drop_guard() }
     }
 
