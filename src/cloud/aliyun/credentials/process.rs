@@ -5,7 +5,7 @@
 use super::temporary::{key, until};
 use crate::clock;
 use crate::cloud::credentials::{Found, Given, Keys, Source};
-use crate::cloud::{Client, Error, json};
+use crate::cloud::{Client, Error, json, mark};
 use crate::model::Reason;
 use futures_util::future::{BoxFuture, FutureExt};
 use serde::Deserialize;
@@ -38,9 +38,10 @@ struct Printed {
     expiration: Option<String>,
 }
 
+/// Two are equal if they show the same; a changed config is told by that.
 impl std::fmt::Debug for Process {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Process")
+        formatter.debug_struct("Process").field("command", &mark(&[&self.command])).finish()
     }
 }
 

@@ -249,6 +249,36 @@ fn what_neither_an_option_nor_a_variable_says_is_missing() {
 }
 
 #[test]
+fn other_options_are_told_and_no_secret_is() {
+    let nothing = Environment::from_fn(|_| None);
+    let shown = |section: Value| {
+        let section: Section = serde_json::from_value(section).unwrap();
+        Section::check(Some(section), Some(&nothing), &mut Report::default()).unwrap().settings()
+    };
+    let role = |more: Value| json!({"source": "assume_role", "role_arn": "acs:ram::1:role/a", "from": more});
+    let sections = [
+        json!({"source": "env"}),
+        json!({"source": "profile"}),
+        json!({"source": "profile", "profile": "p"}),
+        json!({"source": "profile", "file": "/f"}),
+        json!({"source": "credentials_file", "file": "/f"}),
+        json!({"source": "instance_role"}),
+        json!({"source": "instance_role", "require_token": true}),
+        json!({"source": "uri", "url": "http://127.0.0.1/hunter2"}),
+        json!({"source": "uri", "url": "http://127.0.0.1/hunter22"}),
+        json!({"source": "process", "command": "keys --password=hunter2"}),
+        json!({"source": "process", "command": "keys --password=hunter22"}),
+        role(json!({"source": "env"})),
+        role(json!({"source": "uri", "url": "http://127.0.0.1/hunter2"})),
+        role(json!({"source": "uri", "url": "http://127.0.0.1/hunter22"})),
+    ];
+    let all: std::collections::HashSet<String> = sections.iter().map(|section| shown(section.clone())).collect();
+    assert_eq!(all.len(), sections.len(), "{all:#?}");
+    assert!(!format!("{all:?}").contains("hunter"), "{all:#?}");
+    assert_eq!(shown(sections[7].clone()), shown(sections[7].clone()));
+}
+
+#[test]
 fn the_chain_is_the_sdks() {
     let shown = format!("{:?}", default_chain(&Environment::from_fn(|_| None)));
     let order = ["Variables", "Oidc {", "CliProfile", "CredentialsFile", "InstanceRole", "CredentialsUri"];

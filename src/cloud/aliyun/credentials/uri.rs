@@ -7,7 +7,7 @@ use super::variables::{self, or_variable};
 use crate::cloud::credentials::{Found, Source};
 use crate::cloud::header::unsendable;
 use crate::cloud::settings::Environment;
-use crate::cloud::{Client, Error};
+use crate::cloud::{Client, Error, mark};
 use crate::model::Reason;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -24,9 +24,11 @@ pub(super) struct CredentialsUri {
     pub(super) environment: Environment,
 }
 
+/// Two are equal if they show the same; a changed config is told by that.
 impl std::fmt::Debug for CredentialsUri {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("CredentialsUri")
+        let url = self.url.as_ref().map(|url| mark(&[url]));
+        formatter.debug_struct("CredentialsUri").field("url", &url).finish_non_exhaustive()
     }
 }
 
