@@ -40,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest", &["cloud/http.rs", "cloud/settings/endpoint.rs", "cloud/settings/outgoing.rs"]),
     ("configparser", &["cloud/credentials/file.rs"]),
+    ("shlex", &["cloud/aliyun/credentials/process.rs"]),
     ("serde_yaml", &["config/"]),
     ("hyper", &["server/", "demo/http.rs"]),
     ("hyper_util", &["server/", "demo/http.rs"]),

@@ -65,12 +65,13 @@ def tencent_legacy(cloud, secret_key=None, method="GET", signature_method="HmacS
     return client
 
 
-def aliyun(cloud, access_key_id=None, access_key_secret=None):
+def aliyun(cloud, access_key_id=None, access_key_secret=None, security_token=None):
     """Version 2015-12-15."""
     return ContainerService(
         openapi.Config(
             access_key_id=access_key_id or cloud["access_key_id"],
             access_key_secret=access_key_secret or cloud["access_key_secret"],
+            security_token=security_token,
             region_id=cloud["region"],
             endpoint=cloud.authority,
             protocol="http",

@@ -1,6 +1,6 @@
 //! The three actions of the API CS 2015-12-15 that are used; all of them only read.
 
-use super::sign::{Question, canonical_path};
+use super::sign::{Question, VERSION, canonical_path};
 use super::wire::{ClusterTasks, Clusters, TaskInfo};
 use super::{error, normalize};
 use crate::cloud::credentials::Keys;
@@ -55,7 +55,7 @@ impl Call for DescribeTaskInfo<'_> {
 
     fn request(&self, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
         let path = canonical_path(&["tasks", segment(self.task_id)?]);
-        self.access.sign(&Question { action: Self::API, path, query: &[] }, stamp)
+        self.access.sign(&Question { version: VERSION, action: Self::API, path, query: &[] }, stamp)
     }
 
     fn secrets(&self) -> Vec<&str> {
@@ -77,7 +77,7 @@ impl Call for DescribeClusterTasks<'_> {
         let path = canonical_path(&["clusters", segment(self.cluster_id)?, "tasks"]);
         let (page, size) = (self.page.to_string(), PAGE_SIZE.to_string());
         let query = &[("page_number", page.as_str()), ("page_size", size.as_str())];
-        self.access.sign(&Question { action: Self::API, path, query }, stamp)
+        self.access.sign(&Question { version: VERSION, action: Self::API, path, query }, stamp)
     }
 
     fn secrets(&self) -> Vec<&str> {
@@ -101,7 +101,7 @@ impl Call for DescribeClustersV1<'_> {
         let path = canonical_path(&["api", "v1", "clusters"]);
         let (page, size) = (self.page.to_string(), PAGE_SIZE.to_string());
         let query = &[("region_id", self.region), ("page_number", page.as_str()), ("page_size", size.as_str())];
-        self.access.sign(&Question { action: Self::API, path, query }, stamp)
+        self.access.sign(&Question { version: VERSION, action: Self::API, path, query }, stamp)
     }
 
     fn secrets(&self) -> Vec<&str> {

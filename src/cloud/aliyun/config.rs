@@ -1,13 +1,13 @@
 //! An account's section of the config file: its shape, its checks, and what it becomes. No request is made here.
 
 use super::api::flaw_of_id;
+use super::credentials;
 use super::find::Wanted;
 use super::{Found, PROVIDER, Settings};
 use crate::cloud::Prepared;
-use crate::cloud::credentials::{Chain, Keyring, Named, Variables};
 use crate::cloud::settings::{
-    AccountName, Common, CommonFields, Defaults, Endpoint, Environment, GroupName, Interval, LabelName, LabelValue,
-    RateLimit, RegionName, Report, SecretRef, TargetFields, TextOrRef, TlsConfig,
+    AccountName, Common, CommonFields, Defaults, Endpoint, GroupName, Interval, LabelName, LabelValue, RateLimit,
+    RegionName, Report, TargetFields, TextOrRef, TlsConfig,
 };
 use crate::model::Target;
 use schemars::JsonSchema;
@@ -39,26 +39,12 @@ pub struct Section {
     interval: Option<Interval>,
     /// Labels on cloud_task_info of every task of the account.
     labels: BTreeMap<LabelName, LabelValue>,
-    /// Left out: ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN of the
-    /// environment.
-    credentials: Option<Credentials>,
+    /// Where its keys come from. Left out: the default chain of the vendor's SDKs.
+    credentials: Option<credentials::Section>,
     /// Tasks to poll.
     targets: Option<Vec<TargetSection>>,
     /// Tasks to find and then poll.
     discover: Option<Vec<DiscoverSection>>,
-}
-
-/// An access key; with a security token if it is a temporary one.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "AliyunCredentials")]
-struct Credentials {
-    /// The id of the access key.
-    access_key_id: Option<SecretRef>,
-    /// The secret of the access key.
-    access_key_secret: Option<SecretRef>,
-    /// The token of temporary credentials; an environment variable that is not set means there is none.
-    security_token: Option<SecretRef>,
 }
 
 /// A task to poll.
@@ -111,7 +97,7 @@ impl Section {
             labels: self.labels,
         };
         let common = Common::check(fields, PROVIDER, "cn-hangzhou", defaults, report);
-        let keyring = keyring(self.credentials, defaults.environment.as_ref(), report);
+        let keyring = credentials::Section::check(self.credentials, defaults.environment.as_ref(), report);
         let targets = list("targets", self.targets, report, |report, target| target.check(&common, defaults, report));
         let found = list("discover", self.discover, report, |report, discover| Some(discover.check(&common, report)));
         let endpoint = match self.endpoint {
@@ -175,40 +161,10 @@ fn list<Item, Checked>(
     report.at(key, |report| report.each(items.unwrap_or_default(), check)).into_iter().flatten().collect()
 }
 
-/// Where the keys come from; none where there is no environment to look in. What is named one by one is read at once, to
-/// find what is missing.
-fn keyring(
-    credentials: Option<Credentials>,
-    environment: Option<&Environment>,
-    report: &mut Report,
-) -> Option<Keyring> {
-    let Some(Credentials { access_key_id, access_key_secret, security_token }) = credentials else {
-        return environment.map(|environment| Keyring::new(Box::new(default_chain(environment))));
-    };
-    report.at("credentials", |report| {
-        let id = report.required("access_key_id", access_key_id, "{env: NAME}");
-        let secret = report.required("access_key_secret", access_key_secret, "{env: NAME}");
-        let named = Named { id: id?, secret: secret?, token: security_token, environment: environment?.clone() };
-        let keys = ["access_key_id", "access_key_secret", "security_token"];
-        named.check(keys, report).map(|named| Keyring::new(Box::new(named)))
-    })
-}
-
-/// The sources of the vendor's SDKs, in their order.
-fn default_chain(environment: &Environment) -> Chain {
-    let variables = Variables {
-        id: "ALIBABA_CLOUD_ACCESS_KEY_ID",
-        secret: "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-        token: &["ALIBABA_CLOUD_SECURITY_TOKEN"],
-        environment: environment.clone(),
-    };
-    Chain::new(vec![Box::new(variables)])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::settings::Mistake;
+    use crate::cloud::settings::{Environment, Mistake};
     use serde_json::{Value, json};
     use std::time::Duration;
 
@@ -263,6 +219,7 @@ mod tests {
             "account": "ack", "region": "cn-hangzhou",
             "credentials": {
                 "access_key_id": {"env": "NOBODY"},
+                "access_key_secret": {"env": "ALIBABA_CLOUD_ACCESS_KEY_SECRET"},
                 "security_token": {"env": "SPACED"},
             },
             "targets": [{}, {"task": ""}, {"task": "a\nb"}, {"task": "T-1"}, {"task": "T-1", "interval": "0s"}],
@@ -272,7 +229,6 @@ mod tests {
         let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.split_once(": ").unwrap_or_default().0).collect();
         let expected = [
             "credentials.access_key_id",
-            "credentials",
             "credentials.security_token",
             "targets[0]",
             "targets[1].task",
@@ -301,8 +257,12 @@ mod tests {
         let section = json!({"account": "a", "region": "r", "targets": [{"task": "T-1"}]});
         let (prepared, mistakes) = check(section.clone(), None);
         assert!(prepared.is_some() && mistakes.is_empty());
-        let (_, mistakes) = check(section, Some(&[]));
-        assert!(mistakes[0].contains("ALIBABA_CLOUD_ACCESS_KEY_ID is not set"), "{mistakes:?}");
+        let named = json!({"access_key_id": {"env": "NOBODY"}, "access_key_secret": {"env": "NOBODY"}});
+        let mut section = section;
+        section["credentials"] = named;
+        let (_, mistakes) = check(section.clone(), Some(&[]));
+        assert!(mistakes[0].contains("NOBODY is not set"), "{mistakes:?}");
+        assert_eq!(check(section, None).1, [""; 0]);
     }
 
     #[test]

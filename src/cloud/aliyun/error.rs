@@ -34,6 +34,23 @@ pub(super) fn classify(answer: &Answer, api: &str) -> Error {
     if fault.code.is_empty() { error } else { error.with_code(&fault.code) }
 }
 
+/// Classifies an answer of the security token service that is an error.
+/// Facts: the error center of the API Sts (error-center.aliyun.com/status/product/Sts).
+pub(super) fn of_sts(answer: &Answer) -> Error {
+    let fault = Fault::of(answer).unwrap_or_default();
+    let denied = |message: &str| Error::new(Reason::Denied, message).with_code(&fault.code);
+    match fault.code.as_str() {
+        code if code.starts_with("AuthenticationFail") => denied(
+            "the role is not given for this token; look at its identity provider, its trust policy and the token's age",
+        ),
+        code if code.starts_with("NoPermission") || code.starts_with("Forbidden") => denied(
+            "the role is not given; the key's RAM policy has to allow sts:AssumeRole, and the role's trust policy its owner",
+        ),
+        code if code.starts_with("EntityNotExist") => denied("the role or its identity provider does not exist"),
+        _ => classify(answer, "AssumeRole"),
+    }
+}
+
 /// The error that an answer with a good status holds in place of what was asked for.
 pub(super) fn in_disguise(answer: &Answer, api: &str) -> Option<Error> {
     Fault::of(answer).filter(|fault| !fault.code.is_empty()).map(|_| classify(answer, api))

@@ -4,6 +4,7 @@
 
 mod api;
 mod config;
+mod credentials;
 mod error;
 mod find;
 mod normalize;

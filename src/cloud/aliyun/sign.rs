@@ -17,10 +17,14 @@ use std::collections::BTreeMap;
 pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 /// The version of the container service's API. Another version has actions of the same names.
 pub const VERSION: &str = "2015-12-15";
+/// The version of the security token service's API.
+pub const STS_VERSION: &str = "2015-04-01";
 
 /// What is asked for: an action and its address, not yet signed.
 #[derive(Clone, Debug)]
 pub(super) struct Question<'a> {
+    /// The version of the API.
+    pub(super) version: &'static str,
     /// The action's name.
     pub(super) action: &'static str,
     /// The path, as [`canonical_path`] made it.
@@ -60,7 +64,7 @@ impl Question<'_> {
             ("x-acs-content-sha256", payload.to_owned()),
             ("x-acs-date", stamp.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             ("x-acs-signature-nonce", stamp.nonce.clone()),
-            ("x-acs-version", VERSION.to_owned()),
+            ("x-acs-version", self.version.to_owned()),
         ];
         if let Some(token) = &key.token {
             fields.push(("x-acs-accesskey-id", key.id.expose_secret().to_owned()));
@@ -207,11 +211,13 @@ mod tests {
     #[test]
     fn whole_requests_carry_the_vectors_signatures() {
         let task = || Question {
+            version: VERSION,
             action: "DescribeTaskInfo",
             path: canonical_path(&["tasks", "T-5faa48fb31b6b8078d000006"]),
             query: &[],
         };
         let tasks = Question {
+            version: VERSION,
             action: "DescribeClusterTasks",
             path: canonical_path(&["clusters", "c78592bfe92244365b3c3ad47f1de0001", "tasks"]),
             query: &[("page_size", "50"), ("page_number", "1")],

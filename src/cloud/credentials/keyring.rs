@@ -133,24 +133,27 @@ impl Keyring {
         match self.source.keys(client).await? {
             Found::Keys(given) => Ok(self.take(given, client)),
             Found::Nothing(why) => {
-                Err(Error::new(Reason::Denied, format!("no credentials: {}: {why}", self.source.describe())))
+                let message = format!("no credentials from {}", self.source.describe());
+                // As its cause, since it may be long: a message is cut.
+                Err(Error::new(Reason::Denied, message).with_source(why))
             }
         }
     }
 
     /// Keeps what the source gave.
-    fn take(&self, Given { keys, end, stamps }: Given, client: &Client) -> Arc<Keys> {
+    fn take(&self, Given { keys, end, again_after, stamps }: Given, client: &Client) -> Arc<Keys> {
         let now = Instant::now();
         let mut slot = self.held();
         let before = slot.take();
         let same = before.as_ref().map(|held| Arc::clone(&held.keys)).filter(|held| held.are(&keys));
         let (had, is_new) = (before.is_some(), same.is_none());
         let keys = same.unwrap_or_else(|| Arc::new(keys));
-        let renew_at = end.map(|end| {
+        let before_end = end.map(|end| {
             let ahead = AHEAD.min(end.left / 4);
             let planned = now + (end.left - ahead);
             if is_new { planned } else { planned.max(now + AGAIN.min(end.left / 4)) }
         });
+        let renew_at = before_end.or_else(|| again_after.map(|pause| now + pause));
         *slot = Some(Held {
             keys: Arc::clone(&keys),
             came: now,
@@ -162,10 +165,13 @@ impl Keyring {
         });
         drop(slot);
         client.observe().credentials_expire(client.account(), end.map(|end| end.at));
+        if is_new {
+            // Also for the first keys: other ones may have been refused on the way to them.
+            client.credentials_changed();
+        }
         if is_new && had {
             let account = client.account();
             tracing::info!(provider = %account.provider, account = %account.account, "took new keys");
-            client.credentials_changed();
         }
         keys
     }
@@ -219,7 +225,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::time::sleep;
 
-    /// Gives keys one after the other, each for so many seconds (0: for good); a name of `!` is a failure.
+    /// Gives keys one after the other, each for so many seconds (0: for good; -1: for now); a name of `!` is a failure.
     #[derive(Debug, Default)]
     struct Script {
         answers: Mutex<VecDeque<(&'static str, i64)>>,
@@ -242,6 +248,7 @@ mod tests {
                 match (name, seconds) {
                     ("!", _) => Err(Error::new(Reason::Transport, "no answer")),
                     (_, 0) => Ok(Found::Keys(Given::lasting(keys))),
+                    (_, -1) => Ok(Found::Keys(Given::for_now(keys, Duration::from_mins(5)))),
                     _ => Ok(Found::Keys(Given::until(keys, told + SignedDuration::from_secs(seconds), told))),
                 }
             }
@@ -291,7 +298,7 @@ mod tests {
         }
         let renewals = asked.load(Ordering::Relaxed);
         assert!((10..=17).contains(&renewals), "a try a minute, for a quarter of an hour: {renewals}");
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         assert_eq!(keyring.current(&client).await.unwrap_err().reason(), Reason::Transport);
     }
 
@@ -304,6 +311,19 @@ mod tests {
         }
         let fetches = asked.load(Ordering::Relaxed);
         assert!(fetches < 10, "{fetches}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_nobody_told_the_end_of_are_asked_for_again_and_kept_meanwhile() {
+        let ((keyring, asked), client) = (keyring(&[("a", -1), ("!", 0), ("b", -1)]), client());
+        let start = Instant::now();
+        let mut names = Vec::new();
+        while start.elapsed() < Duration::from_secs(500) {
+            names.push(name(&keyring, &client).await);
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+        assert!(names.is_sorted() && names[299] == "a" && names[499 - 5] == "b", "{names:?}");
     }
 
     fn refusal() -> Error {

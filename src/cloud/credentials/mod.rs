@@ -52,6 +52,7 @@ impl Keys {
 pub(super) struct Given {
     keys: Keys,
     end: Option<End>,
+    again_after: Option<Duration>,
     stamps: Vec<Stamp>,
 }
 
@@ -64,7 +65,12 @@ struct End {
 impl Given {
     /// Keys that last until somebody changes them.
     pub(super) const fn lasting(keys: Keys) -> Self {
-        Self { keys, end: None, stamps: Vec::new() }
+        Self { keys, end: None, again_after: None, stamps: Vec::new() }
+    }
+
+    /// Keys whose end nobody told, from a source that may have others by then: it is asked again after `pause`.
+    pub(super) const fn for_now(keys: Keys, pause: Duration) -> Self {
+        Self { keys, end: None, again_after: Some(pause), stamps: Vec::new() }
     }
 
     /// Keys that end at `expires_at`. `told_at`: the time when that was said, by the clock of whoever said it, so that a
@@ -72,7 +78,18 @@ impl Given {
     pub(super) fn until(keys: Keys, expires_at: Timestamp, told_at: Timestamp) -> Self {
         let left = expires_at.duration_since(told_at).max(SignedDuration::ZERO);
         let end = End { at: expires_at, left: Duration::try_from(left).unwrap_or_default() };
-        Self { keys, end: Some(end), stamps: Vec::new() }
+        Self { keys, end: Some(end), again_after: None, stamps: Vec::new() }
+    }
+
+    /// The keys.
+    pub(super) const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Notes the keys that these were got with: when a file of theirs changes, the source is asked again.
+    #[must_use]
+    pub(super) fn got_with(self, base: Self) -> Self {
+        self.read_from(base.stamps)
     }
 
     /// Notes a file the keys were read from: when it changes, the source is asked again.

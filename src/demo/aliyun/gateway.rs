@@ -1,8 +1,8 @@
 //! The gateway before the simulated service: address, signature, clock, nonce and quota, as strict as the vendor's.
 
-use super::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
+use super::keys;
 use crate::cloud::aliyun::sign::{
-    ALGORITHM, VERSION, canonical_fields, canonical_query, canonical_request, signature, string_to_sign,
+    ALGORITHM, canonical_fields, canonical_query, canonical_request, signature, string_to_sign,
 };
 use crate::cloud::digest;
 use crate::demo::http::{Answered, Asked};
@@ -45,19 +45,22 @@ impl Gateway {
         Self { per_second, throttle: Throttle::default(), nonces: Nonces::default() }
     }
 
-    /// Lets a request for the action through, or not.
-    pub(super) fn admit(&self, request: &Asked, action: &str, now: Timestamp) -> Result<(), Refusal> {
-        check_address(request, action)?;
+    /// Lets a request for the action, of that version of an API, through, or not.
+    pub(super) fn admit(&self, request: &Asked, api: (&str, &str), now: Timestamp) -> Result<(), Refusal> {
+        check_address(request, api)?;
         let claim = Claim::of(request.header("authorization")).ok_or_else(|| {
             Refusal::of_gateway(400, "IncompleteSignature", "The signature does not conform to standards.")
         })?;
-        if claim.access_key_id != ACCESS_KEY_ID {
-            return Err(Refusal::of_gateway(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."));
-        }
-        check_date(request.header("x-acs-date"), now)?;
-        check_signature(request, &claim)?;
-        self.check_nonce(request.header("x-acs-signature-nonce"), now)?;
-        self.check_quota(action, now)
+        let secret = keys::secret_of(claim.access_key_id, request.header("x-acs-security-token"), now)?;
+        check_signature(request, &claim, secret)?;
+        self.check_stamp(request.header("x-acs-date"), request.header("x-acs-signature-nonce"), now)?;
+        self.check_quota(api.0, now)
+    }
+
+    /// Whether the signature is of now, and new.
+    pub(super) fn check_stamp(&self, date: &str, nonce: &str, now: Timestamp) -> Result<(), Refusal> {
+        check_date(date, now)?;
+        self.check_nonce(nonce, now)
     }
 
     fn check_nonce(&self, nonce: &str, now: Timestamp) -> Result<(), Refusal> {
@@ -86,17 +89,12 @@ impl Gateway {
     }
 }
 
-fn check_address(request: &Asked, action: &str) -> Result<(), Refusal> {
-    if request.header("x-acs-version") != VERSION {
+fn check_address(request: &Asked, (action, version): (&str, &str)) -> Result<(), Refusal> {
+    if request.header("x-acs-version") != version {
         return Err(Refusal::of_gateway(400, "InvalidVersion", "Specified parameter Version is not valid."));
     }
     if request.header("x-acs-action") != action {
         return Err(Refusal::of_gateway(404, "InvalidAction.NotFound", "Specified api is not found."));
-    }
-    // The one key is no temporary one.
-    if request.headers.contains_key("x-acs-security-token") {
-        let code = "InvalidSecurityToken.MismatchWithAccessKey";
-        return Err(Refusal::of_gateway(400, code, "Specified SecurityToken mismatch with the AccessKey."));
     }
     Ok(())
 }
@@ -115,7 +113,7 @@ fn check_date(date: &str, now: Timestamp) -> Result<(), Refusal> {
 }
 
 /// Rebuilds what the client says it signed from what has arrived.
-fn check_signature(request: &Asked, claim: &Claim<'_>) -> Result<(), Refusal> {
+fn check_signature(request: &Asked, claim: &Claim<'_>, secret: String) -> Result<(), Refusal> {
     let must_be_signed = |name: &str| name.starts_with("x-acs-") || name == "host" || name == "content-type";
     let mut present = request.headers.keys().map(http::HeaderName::as_str);
     let is_covered = present.all(|name| !must_be_signed(name) || claim.signed_headers.contains(&name));
@@ -131,7 +129,7 @@ fn check_signature(request: &Asked, claim: &Claim<'_>) -> Result<(), Refusal> {
         &canonical_fields(fields),
         &payload,
     );
-    let expected = signature(&ACCESS_KEY_SECRET.into(), &string_to_sign(&canonical));
+    let expected = signature(&secret.into(), &string_to_sign(&canonical));
     let is_payload = request.header("x-acs-content-sha256") == payload;
     if is_covered && is_payload && digest::same(&expected, claim.signature) {
         return Ok(());

@@ -1,12 +1,20 @@
-//! Alibaba Cloud Container Service, simulated: DescribeTaskInfo, DescribeClusterTasks and DescribeClustersV1.
+//! Alibaba Cloud Container Service, simulated: DescribeTaskInfo, DescribeClusterTasks and DescribeClustersV1; and beside it
+//! what gives keys for it: the security token service, a machine's metadata service and a credentials URI.
 //!
 //! This file answers; `gateway` decides who is answered at all, `tasks` what there is to tell.
 
 mod gateway;
+mod keys;
+mod metadata;
+mod sts;
 mod tasks;
+
+pub use metadata::ROLE_NAME;
+pub use sts::{OIDC_PROVIDER_ARN, OIDC_TOKEN, ROLE_ARN};
 
 use super::http::{Answered, Asked, Simulator};
 use super::world::World;
+use crate::cloud::aliyun::sign::VERSION;
 use gateway::{Gateway, Refusal};
 use http::Method;
 use jiff::Timestamp;
@@ -57,8 +65,14 @@ impl Aliyun {
     }
 
     fn respond(&self, request: &Asked, now: Timestamp) -> Result<Answered, Refusal> {
+        if request.path == "/" {
+            return sts::answer(&self.gateway, request, now);
+        }
+        if let Some(answered) = metadata::answer(request, now) {
+            return Ok(answered);
+        }
         let route = Route::of(request)?;
-        self.gateway.admit(request, route.action(), now)?;
+        self.gateway.admit(request, (route.action(), VERSION), now)?;
         let parameters = parameters(request, route.parameters())?;
         match route {
             Route::Task(task_id) => self.task(&task_id, now),
