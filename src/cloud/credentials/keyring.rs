@@ -133,7 +133,9 @@ impl Keyring {
         match self.source.keys(client).await? {
             Found::Keys(given) => Ok(self.take(given, client)),
             Found::Nothing(why) => {
-                Err(Error::new(Reason::Denied, format!("no credentials: {}: {why}", self.source.describe())))
+                // What many sources say would be cut as a message, not as a cause.
+                Err(Error::new(Reason::Denied, format!("no credentials in {}", self.source.describe()))
+                    .with_source(why))
             }
         }
     }
