@@ -10,6 +10,7 @@
 
 mod architecture;
 mod clocks;
+mod credentials_tencent;
 mod demo;
 mod dialects;
 mod fake;
