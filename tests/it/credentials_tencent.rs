@@ -2,25 +2,25 @@
 
 use crate::fake::{Asked, FakeCloud, Reply};
 use crate::harness::{Exporter, eventually, file};
+use cloud_task_exporter::clock;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const METADATA: &str = "/latest/meta-data/cam/security-credentials/";
 const ROLE: &str = "qcs::cam::uin/100000000001:roleName/exporter";
 
 /// Seconds since 1970, so many from now.
-fn in_seconds(seconds: u64) -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
+fn in_seconds(seconds: i64) -> i64 {
+    clock::now().as_second() + seconds
 }
 
-fn temporary(name: &str, end: u64) -> String {
+fn temporary(name: &str, end: i64) -> String {
     format!(
         r#""TmpSecretId":"AKID{name}","TmpSecretKey":"key-of-{name}","Token":"token-of-{name}","ExpiredTime":{end}"#
     )
 }
 
 /// What the metadata service says of the machine's role.
-fn metadata(asked: &Asked, name: &str, end: u64) -> Option<Reply> {
+fn metadata(asked: &Asked, name: &str, end: i64) -> Option<Reply> {
     if asked.line.starts_with(&format!("GET {METADATA} ")) {
         return Some(Reply::Whole(200, "content-type: text/plain\r\n".into(), "exporter".into()));
     }
@@ -29,7 +29,7 @@ fn metadata(asked: &Asked, name: &str, end: u64) -> Option<Reply> {
 }
 
 /// What STS says.
-fn sts(asked: &Asked, name: &str, end: u64) -> Option<Reply> {
+fn sts(asked: &Asked, name: &str, end: i64) -> Option<Reply> {
     let keys = temporary(name, end);
     let keys = format!(r#"{{"Response":{{"Credentials":{{{keys}}},"ExpiredTime":{end},"RequestId":"r"}}}}"#);
     asked.header("x-tc-action").is_some_and(|action| action.starts_with("AssumeRole")).then(|| Reply::json(keys))
