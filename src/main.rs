@@ -1,7 +1,7 @@
 //! The command line to an exit code; everything else is in the library.
 
 use anyhow::Context;
-use cloud_task_exporter::app::{self, Reloading, Signals};
+use cloud_task_exporter::app::{self, Reloading, Signals, Start};
 use cloud_task_exporter::cli::{self, Command, Exit, Flags};
 use cloud_task_exporter::cloud::settings::Environment;
 use cloud_task_exporter::config::{self, Config, Mistakes};
@@ -57,9 +57,9 @@ fn serve(config_file: &Path, state_reset: bool, flags: &Flags) -> ExitCode {
         over_http: flags.enable_lifecycle,
     };
     match app::open_state(&config, state_reset) {
-        Ok(state) => {
-            listening(flags, |security, listener, stop| app::run(config, state, reloading, security, listener, stop))
-        }
+        Ok(state) => listening(flags, |security, listener, stop| {
+            app::run(Start { config, state, reloading, security }, listener, stop)
+        }),
         Err(error) => ended(Err(error)),
     }
 }

@@ -1,6 +1,6 @@
 //! `demo`: simulated clouds on loopback, and the exporter that polls them by its ordinary code path.
 
-use super::{GRACE, Reloading, run as run_exporter};
+use super::{GRACE, Reloading, Start, run as run_exporter};
 use crate::clock;
 use crate::cloud::settings::Environment;
 use crate::config;
@@ -59,7 +59,8 @@ pub async fn run(
     std::io::stdout()
         .write_all(clouds.where_to_look(address, security.is_tls()).as_bytes())
         .context("stdout is closed")?;
-    let result = run_exporter(config, None, reloading, security, listener, stop.clone()).await;
+    let start = Start { config, state: None, reloading, security };
+    let result = run_exporter(start, listener, stop.clone()).await;
     stop.cancel();
     tracker.close();
     // The simulated clouds have nothing to lose.

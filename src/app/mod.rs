@@ -91,20 +91,26 @@ pub fn open_state(config: &Config, reset: bool) -> anyhow::Result<Option<(StateF
     }
 }
 
+/// What an exporter starts with.
+#[derive(Debug)]
+pub struct Start {
+    /// What to poll.
+    pub config: Config,
+    /// Where it goes on from: what [`open_state`] gave.
+    pub state: Option<(StateFile, Saved)>,
+    /// How the config is loaded anew.
+    pub reloading: Reloading,
+    /// Who may see the pages: what [`security`] gave.
+    pub security: Arc<Security>,
+}
+
 /// Polls what the config names, and what it names when it is loaded anew, and serves it on `listener` until `stop`.
-/// `state`: what [`open_state`] gave.
 ///
 /// # Errors
 /// When an account cannot be set up, or a part ended by a bug: better to end, and be started again, than to go on
 /// without it.
-pub async fn run(
-    config: Config,
-    state: Option<(StateFile, Saved)>,
-    reloading: Reloading,
-    security: Arc<Security>,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub async fn run(start: Start, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let Start { config, state, reloading, security } = start;
     let now = clock::now();
     let own = Arc::new(Own::new().context("the exporter's own metrics cannot be set up")?);
     own.set_build(VERSION, REVISION);

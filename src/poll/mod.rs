@@ -14,7 +14,7 @@ pub use reload::{Changes, Handle};
 use crate::clock;
 use crate::cloud::{self, Account, Cloud, Error};
 use crate::model::{AccountKey, Observe, Reading, Reason, Target};
-use crate::schedule::{Lag, Queue, next_due, resumed_due};
+use crate::schedule::{Lag, Queue, next_due};
 use crate::store::{Failure, Store};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};

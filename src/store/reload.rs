@@ -71,7 +71,9 @@ impl Store {
         let taken: BTreeSet<Group> = tasks.values().map(|entry| Group::from(&**entry.target())).collect();
         let gone = fleet.retain(|group| groups.contains(group) || taken.contains(group));
         if let Some(changes) = changes {
-            gone.iter().for_each(|group| changes.dropped(Kind::Group, name::of_group(group)));
+            for group in &gone {
+                changes.dropped(Kind::Group, name::of_group(group));
+            }
         }
     }
 }

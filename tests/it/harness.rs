@@ -41,6 +41,14 @@ impl Exporter {
         Self::serve_file(&file("config.yaml", config), &[])
     }
 
+    /// The same, with these environment variables.
+    pub fn serve_with(config: &str, variables: &[(&str, &str)]) -> Self {
+        let path = file("config.yaml", config);
+        let mut command = binary();
+        command.arg("serve").arg(format!("--config.file={}", path.display())).envs(variables.iter().copied());
+        Self::start(command)
+    }
+
     /// Serves the config in that file on a free port, with these flags.
     pub fn serve_file(path: &Path, flags: &[&str]) -> Self {
         let mut command = binary();

@@ -18,6 +18,8 @@ pub(super) const VERSION: &str = "2017-03-12";
 /// The service's name in a signature, whatever the host is called.
 const SERVICE: &str = "batch";
 const JSON: &str = "application/json";
+/// What stands in `Authorization` where nothing is signed.
+const UNSIGNED: &str = "SKIP";
 
 /// Which of the vendor's two ways of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,30 +61,51 @@ impl Access<'_> {
     }
 
     fn current(&self, action: &str, parameters: &Value, stamp: &Stamp) -> Result<http::Request<Bytes>, Error> {
-        let body = parameters.to_string();
-        let signed = Signed {
-            method: "POST",
-            query: "",
-            headers: [("content-type", JSON), ("host", self.site.endpoint.authority())].into(),
-            payload: body.as_bytes(),
-        };
-        let scope = Scope { at: stamp.at, service: SERVICE };
-        let Keys { id, secret, token } = self.keys;
-        let authorization = sign::authorization(id.expose_secret(), secret.expose_secret(), &scope, &signed);
-        let mut request = http::Request::post(self.site.endpoint.url("/"))
-            .header(CONTENT_TYPE, JSON)
-            .header(AUTHORIZATION, secret_value(&authorization)?)
-            .header("x-tc-action", action)
-            .header("x-tc-version", VERSION)
-            .header("x-tc-region", &*self.site.region)
-            .header("x-tc-timestamp", stamp.at.as_second())
-            // The language of messages.
-            .header("x-tc-language", "en-US");
-        if let Some(token) = token {
-            request = request.header("x-tc-token", secret_value(token.expose_secret())?);
-        }
-        request.body(Bytes::from(body)).map_err(unsendable)
+        let Site { endpoint, region, .. } = self.site;
+        let product = Product { endpoint, service: SERVICE, version: VERSION, region };
+        post(&product, Some(self.keys), action, parameters, stamp)
     }
+}
+
+/// A product with an API 3.0: where it is, and what its requests call it.
+#[derive(Debug)]
+pub(super) struct Product<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) service: &'static str,
+    pub(super) version: &'static str,
+    pub(super) region: &'a str,
+}
+
+/// The request of an action in API 3.0; without keys, one of the few that are not signed.
+pub(super) fn post(
+    product: &Product<'_>,
+    keys: Option<&Keys>,
+    action: &str,
+    parameters: &Value,
+    stamp: &Stamp,
+) -> Result<http::Request<Bytes>, Error> {
+    let Product { endpoint, service, version, region } = product;
+    let body = parameters.to_string();
+    let authorization = keys.map_or_else(
+        || UNSIGNED.to_owned(),
+        |Keys { id, secret, .. }| {
+            let headers = [("content-type", JSON), ("host", endpoint.authority())].into();
+            let signed = Signed { method: "POST", query: "", headers, payload: body.as_bytes() };
+            sign::authorization(id.expose_secret(), secret.expose_secret(), &Scope { at: stamp.at, service }, &signed)
+        },
+    );
+    let mut request = http::Request::post(endpoint.url("/"))
+        .header(CONTENT_TYPE, JSON)
+        .header(AUTHORIZATION, secret_value(&authorization)?)
+        .header("x-tc-action", action)
+        .header("x-tc-version", *version)
+        .header("x-tc-region", *region)
+        .header("x-tc-timestamp", stamp.at.as_second())
+        .header("x-tc-language", "en-US");
+    if let Some(token) = keys.and_then(|keys| keys.token.as_ref()) {
+        request = request.header("x-tc-token", secret_value(token.expose_secret())?);
+    }
+    request.body(Bytes::from(body)).map_err(unsendable)
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ pub(super) struct JobView {
 }
 
 /// A whole number, in quotes or not; none for null and for an empty text.
-fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     deserializer.deserialize_any(Integer)
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::http::Asked;
 use super::super::strict::Nonces;
-use super::{Refusal, SECRET_ID, SECRET_KEY};
+use super::{Refusal, keys};
 use crate::cloud::digest::same;
 use crate::cloud::tencent::legacy::{self, SignatureMethod};
 use crate::cloud::tencent::sign::{self, Scope, Signed};
@@ -49,8 +49,8 @@ fn check_protocol(asked: &Asked, posted: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Verifies a request of API 3.0.
-pub(super) fn verify(asked: &Asked, now: Timestamp) -> Result<(), Refusal> {
+/// Verifies a request of API 3.0 to a service.
+pub(super) fn verify(asked: &Asked, service: &str, now: Timestamp) -> Result<(), Refusal> {
     check_protocol(asked, "application/json")?;
     let header = asked.header("authorization");
     if header.is_empty() {
@@ -59,22 +59,23 @@ pub(super) fn verify(asked: &Asked, now: Timestamp) -> Result<(), Refusal> {
     let Some(authorization) = Authorization::parse(header) else {
         return Err(Refusal::new("AuthFailure.InvalidAuthorization", "the header Authorization cannot be read"));
     };
-    known_key(authorization.credential.split('/').next().unwrap_or_default())?;
+    let secret_id = authorization.credential.split('/').next().unwrap_or_default();
+    let keys = keys::of_id(secret_id)?;
     let at = timestamp(asked.header("x-tc-timestamp"))?;
     if now.duration_since(at).abs() > WINDOW {
         return Err(Refusal::new("AuthFailure.SignatureExpire", "the signature is more than five minutes off"));
     }
-    // It has no temporary keys.
-    no_token(asked.headers.contains_key("x-tc-token"))?;
-    let scope = Scope { at, service: "batch" };
+    let token = asked.headers.contains_key("x-tc-token").then(|| asked.header("x-tc-token"));
+    keys.check_token(token, now)?;
+    let scope = Scope { at, service };
     let headers: BTreeMap<&str, &str> =
         authorization.signed_headers.split(';').map(|name| (name, asked.header(name))).collect();
     let signs_enough =
         ["content-type", "host"].iter().all(|name| headers.get(name).is_some_and(|value| !value.is_empty()));
     let signed = Signed { method: asked.method.as_str(), query: &asked.query, headers, payload: &asked.body };
     let string = sign::string_to_sign(&scope, &sign::canonical_request(&signed));
-    let expected = sign::signature(SECRET_KEY, &scope, &string);
-    let in_scope = authorization.credential == format!("{SECRET_ID}/{scope}");
+    let expected = sign::signature(&keys.secret_key, &scope, &string);
+    let in_scope = authorization.credential == format!("{secret_id}/{scope}");
     if signs_enough && in_scope && same(&expected, authorization.signature) { Ok(()) } else { Err(signature_failure()) }
 }
 
@@ -92,8 +93,8 @@ pub(super) fn verify_legacy(
             return Err(Refusal::new("MissingParameter", format!("the parameter {name} is missing")));
         }
     }
-    known_key(parameter("SecretId"))?;
-    no_token(form.contains_key("Token"))?;
+    let keys = keys::of_id(parameter("SecretId"))?;
+    keys.check_token(form.get("Token").map(String::as_str), now)?;
     let method = match parameter("SignatureMethod") {
         "" | "HmacSHA1" => SignatureMethod::HmacSha1,
         "HmacSHA256" => SignatureMethod::HmacSha256,
@@ -105,7 +106,7 @@ pub(super) fn verify_legacy(
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let string = legacy::string_to_sign(asked.method.as_str(), asked.header("host"), legacy::PATH, &signed);
-    if !same(&legacy::signature(SECRET_KEY, method, &string), parameter("Signature")) {
+    if !same(&legacy::signature(&keys.secret_key, method, &string), parameter("Signature")) {
         return Err(signature_failure());
     }
     let at = timestamp(parameter("Timestamp"))?;
@@ -118,16 +119,15 @@ pub(super) fn verify_legacy(
     }
 }
 
-fn known_key(secret_id: &str) -> Result<(), Refusal> {
-    if secret_id == SECRET_ID {
-        Ok(())
-    } else {
-        Err(Refusal::new("AuthFailure.SecretIdNotFound", "there is no such SecretId"))
+/// Verifies a request that must not be signed.
+pub(super) fn verify_unsigned(asked: &Asked) -> Result<(), Refusal> {
+    check_protocol(asked, "application/json")?;
+    timestamp(asked.header("x-tc-timestamp"))?;
+    if asked.header("authorization") != "SKIP" || asked.headers.contains_key("x-tc-token") {
+        let message = "this action is not signed: Authorization is SKIP, and there is no token";
+        return Err(Refusal::new("AuthFailure.InvalidAuthorization", message));
     }
-}
-
-fn no_token(given: bool) -> Result<(), Refusal> {
-    if given { Err(Refusal::new("AuthFailure.TokenFailure", "the token is wrong")) } else { Ok(()) }
+    Ok(())
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, Refusal> {

@@ -1,11 +1,14 @@
-//! A simulated Tencent Cloud Batch: API 3.0 at `/` and API 2.0 at `/v2/index.php`, as strict as the vendor.
+//! A simulated Tencent Cloud: Batch by API 3.0 at `/` and by API 2.0 at `/v2/index.php`, STS at `/`, the metadata service of
+//! a CVM below `/latest/meta-data`; as strict as the vendor.
 //!
-//! What it tells of is in `story`, who may ask in `auth`, how parameters are read in `parameters`. It keeps nothing but
-//! quotas and nonces.
+//! What it tells of is in `story`, who may ask in `auth`, temporary keys in `keys` and `sts`, how parameters are read in
+//! `parameters`. It keeps nothing but quotas and nonces.
 
 mod auth;
+mod keys;
 mod parameters;
 mod story;
+mod sts;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +17,7 @@ use super::strict::{Nonces, Throttle};
 use super::world::World;
 use crate::cloud::digest::sha256_hex;
 use crate::cloud::tencent::legacy;
+use http::Method;
 use jiff::Timestamp;
 use parameters::Parameters;
 use serde_json::{Value, json};
@@ -27,6 +31,15 @@ pub const SECRET_KEY: &str = "demo-key-of-a-simulated-cloud-only";
 pub const REGION: &str = "ap-guangzhou";
 /// A job that is always there and begins again every few minutes.
 pub const NIGHTLY_JOB: &str = "job-nightly0";
+
+/// The one role there is: it may be assumed with the keys, by the pod with the token, and it is bound to the CVM.
+pub const ROLE_ARN: &str = "qcs::cam::uin/100000000001:roleName/exporter";
+/// The role's name.
+pub const ROLE_NAME: &str = "exporter";
+/// The identity provider whose token is taken.
+pub const PROVIDER_ID: &str = "tke-demo";
+/// The token of that provider.
+pub const WEB_IDENTITY_TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJkZW1vIn0.demo-signature";
 
 const VERSION: &str = "2017-03-12";
 const ACTIONS: [&str; 3] = ["DescribeTask", "DescribeJob", "DescribeJobs"];
@@ -69,23 +82,28 @@ impl Tencent {
     }
 
     fn current(&self, asked: &Asked, now: Timestamp) -> Result<Value, Refusal> {
-        auth::verify(asked, now)?;
+        let (name, version) = (asked.header("x-tc-action"), asked.header("x-tc-version"));
+        let is_sts = version == sts::VERSION;
+        match name {
+            "AssumeRoleWithWebIdentity" if is_sts => auth::verify_unsigned(asked)?,
+            _ => auth::verify(asked, if is_sts { "sts" } else { "batch" }, now)?,
+        }
         for header in ["x-tc-action", "x-tc-version", "x-tc-region"] {
             if asked.header(header).is_empty() {
                 return Err(Refusal::new("MissingParameter", format!("the header {header} is missing")));
             }
         }
-        if asked.header("x-tc-version") != VERSION {
-            return Err(Refusal::new("NoSuchVersion", format!("the version is {VERSION}")));
-        }
         let parameters = Parameters::of_request(asked)?;
-        let action = Action {
-            name: asked.header("x-tc-action"),
-            region: asked.header("x-tc-region"),
-            parameters,
-            spelling: Spelling::Current,
-        };
-        self.act(&action, now)
+        match (name, version) {
+            ("AssumeRole", sts::VERSION) => sts::assume_role(&parameters, now),
+            ("AssumeRoleWithWebIdentity", sts::VERSION) => sts::assume_role_with_web_identity(&parameters, now),
+            (_, sts::VERSION) => Err(no_action(name)),
+            (_, VERSION) => {
+                let region = asked.header("x-tc-region");
+                self.act(&Action { name, region, parameters, spelling: Spelling::Current }, now)
+            }
+            _ => Err(Refusal::new("NoSuchVersion", format!("the version is {VERSION}, of STS {}", sts::VERSION))),
+        }
     }
 
     fn legacy(&self, asked: &Asked, now: Timestamp) -> Result<Value, Refusal> {
@@ -107,7 +125,7 @@ impl Tencent {
     fn act(&self, action: &Action<'_>, now: Timestamp) -> Result<Value, Refusal> {
         let Action { name, region, parameters, spelling } = action;
         if !ACTIONS.contains(name) {
-            return Err(Refusal::new("InvalidAction", format!("there is no action {name:?}")));
+            return Err(no_action(name));
         }
         if *region != REGION {
             return Err(Refusal::new("UnsupportedRegion", format!("there is no region {region:?}")));
@@ -131,15 +149,22 @@ impl Simulator for Tencent {
         let answered = match asked.path.as_str() {
             "/" => Answered::json(200, &wrap(self.current(asked, now), &request_id)),
             legacy::PATH => Answered::json(200, &wrap_legacy(self.legacy(asked, now), &request_id)),
-            _ => Answered {
-                status: 404,
-                headers: Vec::new(),
-                content_type: "text/html",
-                body: "<html><body>404 Not Found</body></html>".to_owned(),
-            },
+            path => {
+                let name = path.strip_prefix(sts::METADATA_PATH).filter(|_| asked.method == Method::GET);
+                name.and_then(|name| sts::metadata(name, now)).unwrap_or_else(not_found)
+            }
         };
         answered.dated(now)
     }
+}
+
+fn no_action(name: &str) -> Refusal {
+    Refusal::new("InvalidAction", format!("there is no action {name:?}"))
+}
+
+fn not_found() -> Answered {
+    let body = "<html><body>404 Not Found</body></html>".to_owned();
+    Answered { status: 404, headers: Vec::new(), content_type: "text/html", body }
 }
 
 /// Success and failure alike are HTTP 200.

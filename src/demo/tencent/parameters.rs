@@ -78,7 +78,8 @@ impl Parameters {
         Ok((self.number("Offset")?.unwrap_or_default(), limit))
     }
 
-    fn number(&self, name: &str) -> Result<Option<usize>, Refusal> {
+    /// A whole number that is not below zero.
+    pub(super) fn number(&self, name: &str) -> Result<Option<usize>, Refusal> {
         let number = match self.0.get(name) {
             None => return Ok(None),
             Some(Value::String(text)) => text.parse().ok(),

@@ -4,7 +4,7 @@ use super::*;
 use crate::cloud::tencent::legacy::SignatureMethod;
 use crate::cloud::tencent::sign::{self, Scope, Signed};
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 use jiff::SignedDuration;
 
 const HOST: &str = "127.0.0.1:1234";
@@ -23,11 +23,12 @@ struct Request {
     action: &'static str,
     query: String,
     body: String,
-    secret_id: &'static str,
-    secret_key: &'static str,
+    secret_id: String,
+    secret_key: String,
+    service: &'static str,
     at: Timestamp,
     signed_headers: Vec<&'static str>,
-    headers: Vec<(&'static str, &'static str)>,
+    headers: Vec<(&'static str, String)>,
 }
 
 fn post(action: &'static str, body: &Value) -> Request {
@@ -36,8 +37,9 @@ fn post(action: &'static str, body: &Value) -> Request {
         action,
         query: String::new(),
         body: body.to_string(),
-        secret_id: SECRET_ID,
-        secret_key: SECRET_KEY,
+        secret_id: SECRET_ID.to_owned(),
+        secret_key: SECRET_KEY.to_owned(),
+        service: "batch",
         at: now(),
         signed_headers: vec!["content-type", "host"],
         headers: Vec::new(),
@@ -58,17 +60,17 @@ impl Request {
             ("x-tc-region", REGION),
             ("x-tc-timestamp", &seconds),
         ];
-        for (name, value) in usual.into_iter().chain(self.headers.iter().copied()) {
+        for (name, value) in usual.into_iter().chain(self.headers.iter().map(|(name, value)| (*name, value.as_str()))) {
             headers.insert(name, value.parse().unwrap());
         }
-        let scope = Scope { at: self.at, service: "batch" };
+        let scope = Scope { at: self.at, service: self.service };
         let signed = Signed {
             method: self.method.as_str(),
             query: &self.query,
             headers: self.signed_headers.iter().map(|name| (*name, headers[*name].to_str().unwrap())).collect(),
             payload: self.body.as_bytes(),
         };
-        let authorization = sign::authorization(self.secret_id, self.secret_key, &scope, &signed);
+        let authorization = sign::authorization(&self.secret_id, &self.secret_key, &scope, &signed);
         headers.insert("authorization", authorization.parse().unwrap());
         Asked {
             method: self.method.clone(),
@@ -114,19 +116,19 @@ fn a_signed_request_is_answered_whatever_headers_are_signed() {
 fn who_may_not_ask_is_told_why() {
     let usual = || post("DescribeTask", &nightly());
     for (request, expected) in [
-        (Request { secret_key: "wrong", ..usual() }, "AuthFailure.SignatureFailure"),
-        (Request { secret_id: "AKIDother", ..usual() }, "AuthFailure.SecretIdNotFound"),
+        (Request { secret_key: "wrong".into(), ..usual() }, "AuthFailure.SignatureFailure"),
+        (Request { secret_id: "AKIDother".into(), ..usual() }, "AuthFailure.SecretIdNotFound"),
         (Request { signed_headers: vec!["host"], ..usual() }, "AuthFailure.SignatureFailure"),
-        (Request { headers: vec![("x-tc-token", "t")], ..usual() }, "AuthFailure.TokenFailure"),
-        (Request { headers: vec![("x-tc-version", "2016-01-01")], ..usual() }, "NoSuchVersion"),
-        (Request { headers: vec![("x-tc-region", "ap-tokyo")], ..usual() }, "UnsupportedRegion"),
-        (Request { headers: vec![("x-tc-region", "")], ..usual() }, "MissingParameter"),
+        (Request { headers: vec![("x-tc-token", "t".into())], ..usual() }, "AuthFailure.TokenFailure"),
+        (Request { headers: vec![("x-tc-version", "2016-01-01".into())], ..usual() }, "NoSuchVersion"),
+        (Request { headers: vec![("x-tc-region", "ap-tokyo".into())], ..usual() }, "UnsupportedRegion"),
+        (Request { headers: vec![("x-tc-region", String::new())], ..usual() }, "MissingParameter"),
         (Request { at: now() + SignedDuration::from_secs(301), ..usual() }, "AuthFailure.SignatureExpire"),
         (Request { at: now() - SignedDuration::from_secs(301), ..usual() }, "AuthFailure.SignatureExpire"),
         (Request { at: now() - SignedDuration::from_secs(300), ..usual() }, "ok"),
         (Request { action: "DescribeEverything", ..usual() }, "InvalidAction"),
         (Request { method: Method::PUT, ..usual() }, "UnsupportedProtocol"),
-        (Request { headers: vec![("content-type", "text/plain")], ..usual() }, "UnsupportedProtocol"),
+        (Request { headers: vec![("content-type", "text/plain".into())], ..usual() }, "UnsupportedProtocol"),
         (post("DescribeJobs", &json!({"JobIds": vec![NIGHTLY_JOB; 101]})), "InvalidParameterValue.LimitExceeded"),
     ] {
         assert_eq!(code(&request.ask()), expected);
@@ -299,4 +301,92 @@ fn no_two_jobs_have_one_id() {
         }
     }
     assert!(ids.len() > 40, "{}", ids.len());
+}
+
+fn assume(action: &'static str, body: &Value) -> Request {
+    let headers = vec![("x-tc-version", "2018-08-13".to_owned())];
+    Request { service: "sts", headers, ..post(action, body) }
+}
+
+fn role() -> Value {
+    json!({"RoleArn": ROLE_ARN, "RoleSessionName": "me", "DurationSeconds": 60})
+}
+
+/// A request of Batch with temporary keys, and perhaps with a token.
+fn with_keys(credentials: &Value, token: Option<&Value>, at: Timestamp) -> Asked {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let headers = token.map(|token| ("x-tc-token", text(token))).into_iter().collect();
+    let (secret_id, secret_key) = (text(&credentials["TmpSecretId"]), text(&credentials["TmpSecretKey"]));
+    Request { secret_id, secret_key, at, headers, ..post("DescribeTask", &nightly()) }.signed()
+}
+
+#[test]
+fn keys_of_a_role_are_good_with_their_token_until_their_end() {
+    let answer = assume("AssumeRole", &role()).ask();
+    let credentials = &answer["Response"]["Credentials"];
+    assert_eq!(answer["Response"]["ExpiredTime"], now().as_second() + 60);
+    let ask_at = |credentials, token, at| {
+        let answered = cloud().answer(&with_keys(credentials, token, at), at);
+        code(&serde_json::from_str(&answered.body).unwrap()).to_owned()
+    };
+    let token = Some(&credentials["Token"]);
+    assert_eq!(ask_at(credentials, token, now() + SignedDuration::from_secs(59)), "ok");
+    assert_eq!(ask_at(credentials, token, now() + SignedDuration::from_secs(60)), "AuthFailure.TokenFailure");
+    assert_eq!(ask_at(credentials, None, now()), "AuthFailure.TokenFailure");
+    let mut forged = credentials.clone();
+    forged["TmpSecretId"] = format!("{}9", credentials["TmpSecretId"].as_str().unwrap()).into();
+    assert_eq!(ask_at(&forged, token, now()), "AuthFailure.TokenFailure");
+}
+
+#[test]
+fn a_role_is_given_to_those_who_may_have_it() {
+    let with = |changes: Value| {
+        let mut body = role();
+        body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        body
+    };
+    for (request, expected) in [
+        (assume("AssumeRole", &role()), "ok"),
+        (
+            assume("AssumeRole", &with(json!({"RoleArn": "qcs::cam::uin/1:roleName/x"}))),
+            "ResourceNotFound.RoleNotFound",
+        ),
+        (assume("AssumeRole", &with(json!({"RoleSessionName": "a"}))), "InvalidParameter.ParamError"),
+        (assume("AssumeRole", &with(json!({"RoleSessionName": "a b"}))), "InvalidParameter.ParamError"),
+        (assume("AssumeRole", &with(json!({"DurationSeconds": 43_201}))), "InvalidParameter.OverTimeError"),
+        (assume("AssumeRole", &with(json!({"Region": "x"}))), "UnknownParameter"),
+        (assume("AssumeRole", &json!({"RoleArn": ROLE_ARN})), "MissingParameter"),
+        (assume("GetFederationToken", &role()), "InvalidAction"),
+        (Request { service: "batch", ..assume("AssumeRole", &role()) }, "AuthFailure.SignatureFailure"),
+        (Request { headers: vec![], ..assume("AssumeRole", &role()) }, "AuthFailure.SignatureFailure"),
+        (assume("AssumeRoleWithWebIdentity", &role()), "AuthFailure.InvalidAuthorization"),
+    ] {
+        assert_eq!(code(&request.ask()), expected);
+    }
+    for (changes, expected) in [
+        (json!({}), "ok"),
+        (json!({"WebIdentityToken": "other"}), "InvalidParameter.WebIdentityTokenError"),
+        (json!({"ProviderId": "other"}), "ResourceNotFound.RoleNotFound"),
+        (json!({"RoleArn": "other"}), "ResourceNotFound.RoleNotFound"),
+    ] {
+        let mut body = with(json!({"ProviderId": PROVIDER_ID, "WebIdentityToken": WEB_IDENTITY_TOKEN}));
+        body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let mut asked = assume("AssumeRoleWithWebIdentity", &body).signed();
+        asked.headers.insert("authorization", "SKIP".parse().unwrap());
+        assert_eq!(code(&ask(&cloud(), &asked)), expected, "{changes}");
+    }
+}
+
+#[test]
+fn the_metadata_service_knows_one_role() {
+    let get = |path: &str| {
+        let (query, headers, body) = (String::new(), HeaderMap::new(), Bytes::new());
+        cloud().answer(&Asked { method: Method::GET, path: path.to_owned(), query, headers, body }, now())
+    };
+    let role = get(sts::METADATA_PATH);
+    assert_eq!((role.status, role.body.as_str()), (200, ROLE_NAME));
+    let keys: Value = serde_json::from_str(&get(&format!("{}{ROLE_NAME}", sts::METADATA_PATH)).body).unwrap();
+    assert_eq!((&keys["Code"], &keys["ExpiredTime"]), (&json!("Success"), &json!(now().as_second() + 600)));
+    assert_eq!(code(&ask(&cloud(), &with_keys(&keys, Some(&keys["Token"]), now()))), "ok");
+    assert_eq!(get("/latest/meta-data/cam/security-credentials/other").status, 404);
 }

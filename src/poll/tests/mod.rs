@@ -133,26 +133,20 @@ async fn run_with(
     finders: Vec<Finder>,
     seconds: u64,
 ) -> Arc<Store> {
-    run_observed(store, cloud, targets, finders, seconds, Arc::new(Own::new().unwrap())).await
+    let observe = Arc::new(Own::new().unwrap());
+    run_observed(Arc::clone(&store), observe, account(cloud, targets, finders), seconds).await;
+    store
 }
 
 /// The same, with somebody who takes notes.
-async fn run_observed(
-    store: Arc<Store>,
-    cloud: &Arc<Told>,
-    targets: Vec<Target>,
-    finders: Vec<Finder>,
-    seconds: u64,
-    observe: Arc<dyn Observe>,
-) -> Arc<Store> {
+async fn run_observed(store: Arc<Store>, observe: Arc<dyn Observe>, account: Account, seconds: u64) {
     let stop = CancellationToken::new();
-    let (polling, _handle) = Loop::new(account(cloud, targets, finders), Arc::clone(&store), observe).await;
+    let (polling, _handle) = Loop::new(account, store, observe).await;
     let polling = polling.run(stop.clone());
     tokio::select! {
         () = polling => unreachable!("nobody asked it to stop"),
         () = tokio::time::sleep(Duration::from_secs(seconds)) => stop.cancel(),
     }
-    store
 }
 
 fn at_once(phase: Phase) -> (Duration, Result<Phase, Reason>) {
@@ -235,7 +229,8 @@ async fn a_panic_ends_that_poll_only_and_is_a_failure_that_is_counted() {
     };
     let own = Arc::new(Own::new().unwrap());
     let targets = vec![target("bug", 5), target("well", 5)];
-    let store = run_observed(store(), &cloud, targets, vec![finder], 29, Arc::clone(&own) as Arc<dyn Observe>).await;
+    let (store, observe) = (store(), Arc::clone(&own) as Arc<dyn Observe>);
+    run_observed(Arc::clone(&store), observe, account(&cloud, targets, vec![finder]), 29).await;
     let bugs = cloud.asked("bug").into_iter().filter(|at| *at >= 10.0).count();
     assert!(bugs >= 3 && cloud.asked("well").len() >= 5, "both are asked for again and again");
     let rows = store.tasks(clock::now());

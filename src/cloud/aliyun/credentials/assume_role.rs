@@ -47,7 +47,7 @@ impl AssumeRole {
                 )));
             }
         };
-        let given = client.call(&AssumeRoleCall { role: &role, keys: base.keys() }).await?;
+        let given = client.call_for_keys(&AssumeRoleCall { role: &role, keys: base.keys() }).await?;
         Ok(Found::Keys(given.got_with(base)))
     }
 }
@@ -83,7 +83,7 @@ impl Oidc {
         // Read anew each time: the cluster replaces it every hour.
         let token = read_token(&file)?;
         let call = AssumeRoleWithOidcCall { role: &role, provider_arn: &provider_arn, token: &token };
-        Ok(Found::Keys(client.call(&call).await?))
+        Ok(Found::Keys(client.call_for_keys(&call).await?))
     }
 }
 
