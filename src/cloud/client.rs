@@ -104,6 +104,8 @@ pub struct Client {
     account: AccountKey,
     quota: Quota,
     gate: Gate,
+    /// For requests that bring keys, which other keys sign.
+    gate_of_keys: Gate,
     timeout: Duration,
     /// What to add to our clock to get the cloud's, in milliseconds.
     skew: AtomicI64,
@@ -123,6 +125,7 @@ impl Client {
             account: account.key.clone(),
             quota: Quota::new(account.rate_limit),
             gate: Gate::new(refused_pause),
+            gate_of_keys: Gate::new(refused_pause),
             timeout: account.timeout,
             skew: AtomicI64::new(0),
         })
@@ -155,10 +158,17 @@ impl Client {
     /// # Errors
     /// The last attempt's error.
     pub async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, Error> {
-        let pass = self.gate.pass().await?;
-        let result = self.attempts(call).await;
-        self.gate.settle(pass, result.as_ref().err());
-        result
+        self.call_through(&self.gate, call).await
+    }
+
+    /// As [`call`](Self::call), for keys. Such a request is signed with other keys than the account's or with none, so a
+    /// refusal of either says nothing of the other: the account's keys stay in use where they cannot be renewed, and are
+    /// renewed where they are refused.
+    ///
+    /// # Errors
+    /// The last attempt's error.
+    pub async fn call_for_keys<C: Call>(&self, call: &C) -> Result<C::Reply, Error> {
+        self.call_through(&self.gate_of_keys, call).await
     }
 
     /// One plain exchange, outside of quota, gate and proof: for the metadata service of the machine and its like.
@@ -179,6 +189,13 @@ impl Client {
         if refusal.stops_account() || refusal.is_stale_token() {
             self.gate.close(refusal);
         }
+    }
+
+    async fn call_through<C: Call>(&self, gate: &Gate, call: &C) -> Result<C::Reply, Error> {
+        let pass = gate.pass().await?;
+        let result = self.attempts(call).await;
+        gate.settle(pass, result.as_ref().err());
+        result
     }
 
     async fn attempts<C: Call>(&self, call: &C) -> Result<C::Reply, Error> {

@@ -73,7 +73,7 @@ pub(in crate::cloud) fn ini(path: &Path, text: &str) -> Result<HashMap<String, H
     defaults.multiline = false;
     defaults.comment_symbols = vec!['#', ';'];
     defaults.enable_inline_comments = false;
-    defaults.delimiters = vec!['='];
+    defaults.delimiters = vec!['=', ':'];
     let mut ini = Ini::new_from_defaults(defaults);
     let sections = ini.read(text.to_owned()).map_err(|_| {
         Error::new(
@@ -93,12 +93,13 @@ mod tests {
 
     #[test]
     fn an_ini_file_is_taken_letter_by_letter() {
-        let text = "bare = 1\n[default]\nsecret_id = AKID\n# a comment\n; another\nSecret_Key=a#b;c=\"d\" %\n\n[Other]\nempty =\n";
+        let text = "bare = 1\n[default]\nsecret_id = AKID\n# a comment\n; another\nSecret_Key=a#b;c=\"d\" %:\ncolon: e=f\n\n[Other]\nempty =\n";
         let sections = ini(Path::new("f"), text).unwrap();
         assert_eq!(sections["default"]["secret_id"], "AKID");
-        assert_eq!(sections["default"]["Secret_Key"], "a#b;c=\"d\" %");
+        assert_eq!(sections["default"]["Secret_Key"], "a#b;c=\"d\" %:");
+        assert_eq!(sections["default"]["colon"], "e=f");
         assert_eq!(sections["Other"]["empty"], "");
-        assert_eq!(sections["default"].len(), 2);
+        assert_eq!(sections["default"].len(), 3);
     }
 
     #[test]

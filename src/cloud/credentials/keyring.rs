@@ -63,13 +63,11 @@ impl Keyring {
             Err(error) if error.stops_account() || error.is_stale_token() => error,
             result => return result,
         };
-        match self.instead_of(&keys, client).await {
-            Some(keys) => ask(keys).await.inspect_err(|error| client.credentials_refused(error)),
-            None => {
-                client.credentials_refused(&error);
-                Err(error)
-            }
-        }
+        let again = match self.instead_of(&keys, client).await {
+            Some(keys) => ask(keys).await,
+            None => Err(error),
+        };
+        again.inspect_err(|error| client.credentials_refused(error))
     }
 
     /// Keys that have not ended.
@@ -150,7 +148,7 @@ impl Keyring {
         let keys = same.unwrap_or_else(|| Arc::new(keys));
         let before_end = end.map(|end| {
             let ahead = AHEAD.min(end.left / 4);
-            let planned = now + (end.left - ahead);
+            let planned = now + end.left.saturating_sub(ahead);
             if is_new { planned } else { planned.max(now + AGAIN.min(end.left / 4)) }
         });
         let renew_at = before_end.or_else(|| again_after.map(|pause| now + pause));
