@@ -92,11 +92,6 @@ impl Given {
         self.read_from(base.stamps)
     }
 
-    /// The keys alone, to sign a request for others with.
-    pub(super) fn into_keys(self) -> Keys {
-        self.keys
-    }
-
     /// Notes a file the keys were read from: when it changes, the source is asked again.
     #[must_use]
     pub(super) fn read_from(mut self, stamps: impl IntoIterator<Item = Stamp>) -> Self {
