@@ -11,6 +11,7 @@
 mod architecture;
 mod clocks;
 mod credentials_aliyun;
+mod credentials_huawei;
 mod credentials_tencent;
 mod demo;
 mod dialects;

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_util::task::TaskTracker;
 
 const HOST: &str = "cloud.invalid";
 
@@ -40,10 +41,10 @@ fn serve<F: Future<Output = ()> + Send + 'static>(
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::spawn(move || {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async move {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let (listener, tracker) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TaskTracker::new());
             sender.send(listener.local_addr().unwrap()).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream));
+                tracker.spawn(answer(stream));
             }
         });
     });

@@ -1,11 +1,11 @@
 //! The calls: what each API action is asked, and where its answer is read.
 //!
-//! Vendor documents: CCE "ShowJob" and "ShowAutopilotJob", IAM "KeystoneListProjects" and
-//! "KeystoneCreateUserTokenByPassword".
+//! Vendor documents: CCE "ShowJob" and "ShowAutopilotJob", IAM "KeystoneListProjects". What brings keys and tokens is
+//! asked for in `credentials/`.
 
 use super::error::{Shown, classify, in_disguise};
 use super::sign::{self, Signable};
-use super::wire::{self, IssuedToken, Job, Projects};
+use super::wire::{self, Job, Projects};
 use crate::cloud::credentials::Keys;
 use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::Endpoint;
@@ -14,9 +14,8 @@ use crate::model::Reason;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Builder;
-use http::{HeaderValue, Request};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use http::{Method, Request};
+use secrecy::ExposeSecret;
 use std::sync::Arc;
 
 const JSON: &str = "application/json";
@@ -34,8 +33,8 @@ pub(super) struct Site {
 pub(super) enum Proof {
     /// A signature made with this key.
     Key(Arc<Keys>),
-    /// A token, and what its refusal would mean.
-    Token(HeaderValue, Shown),
+    /// The IAM token that these are in place of a key.
+    Token(Arc<Keys>),
 }
 
 /// A job of a standard cluster, or of an Autopilot cluster, which is asked for elsewhere.
@@ -54,32 +53,6 @@ pub(super) struct ListProjects<'a> {
     pub(super) proof: &'a Proof,
 }
 
-/// A token for a user name and a password.
-#[derive(Debug)]
-pub(super) struct CreateToken<'a> {
-    pub(super) site: &'a Site,
-    pub(super) user: &'a User,
-    /// The project it is for; without one, the project of the region's name.
-    pub(super) project_id: Option<&'a str>,
-    /// Whether an older token still lasts.
-    pub(super) ahead: bool,
-}
-
-/// An IAM user.
-#[derive(Debug)]
-pub(super) struct User {
-    pub(super) name: String,
-    pub(super) password: SecretString,
-    pub(super) domain: String,
-}
-
-/// A token as IAM gave it.
-#[derive(Debug)]
-pub(super) struct Issued {
-    pub(super) value: HeaderValue,
-    pub(super) facts: IssuedToken,
-}
-
 impl<const AUTOPILOT: bool> Call for ShowJob<'_, AUTOPILOT> {
     type Reply = Job;
     const API: &'static str = if AUTOPILOT { "ShowAutopilotJob" } else { "ShowJob" };
@@ -89,8 +62,15 @@ impl<const AUTOPILOT: bool> Call for ShowJob<'_, AUTOPILOT> {
     fn request(&self, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
         let family = if AUTOPILOT { "autopilot" } else { "api" };
         let path = format!("/{family}/v3/projects/{}/jobs/{}", self.project_id, self.job_id);
-        let get = Get { endpoint: &self.site.cce, path: &path, query: &[], project_id: Some(self.project_id) };
-        get.proven(self.proof, stamp)
+        Question {
+            method: Method::GET,
+            endpoint: &self.site.cce,
+            path: &path,
+            query: &[],
+            project_id: Some(self.project_id),
+            body: Bytes::new(),
+        }
+        .proven(self.proof, stamp)
     }
 
     fn secrets(&self) -> Vec<&str> {
@@ -109,8 +89,15 @@ impl Call for ListProjects<'_> {
 
     fn request(&self, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
         let query = [("name", &*self.site.region)];
-        let get = Get { endpoint: &self.site.iam, path: "/v3/projects", query: &query, project_id: None };
-        get.proven(self.proof, stamp)
+        Question {
+            method: Method::GET,
+            endpoint: &self.site.iam,
+            path: "/v3/projects",
+            query: &query,
+            project_id: None,
+            body: Bytes::new(),
+        }
+        .proven(self.proof, stamp)
     }
 
     fn secrets(&self) -> Vec<&str> {
@@ -122,92 +109,82 @@ impl Call for ListProjects<'_> {
     }
 }
 
-impl Call for CreateToken<'_> {
-    type Reply = Issued;
-    const API: &'static str = "KeystoneCreateUserTokenByPassword";
-    const RATE: f64 = 1.0;
-
-    fn request(&self, _: &Stamp) -> Result<Request<Bytes>, Error> {
-        let User { name, password, domain } = self.user;
-        let project = match self.project_id {
-            Some(id) => json!({"id": id}),
-            None => json!({"name": &*self.site.region}),
-        };
-        let user = json!({"name": name, "password": password.expose_secret(), "domain": {"name": domain}});
-        let identity = json!({"methods": ["password"], "password": {"user": user}});
-        let body = json!({"auth": {"identity": identity, "scope": {"project": project}}});
-        // Without the catalogue of services the answer is a tenth of the size.
-        Request::post(self.site.iam.url("/v3/auth/tokens?nocatalog=true"))
-            .header(CONTENT_TYPE, JSON)
-            .body(body.to_string().into())
-            .map_err(unsendable)
-    }
-
-    fn secrets(&self) -> Vec<&str> {
-        vec![self.user.password.expose_secret()]
-    }
-
-    fn reply(&self, answer: &Answer) -> Result<Issued, Error> {
-        let shown = if self.ahead { Shown::PasswordAhead } else { Shown::Password };
-        let facts = document(answer, shown, |body| json::read(body, ""))?;
-        let header = answer.headers.get("x-subject-token");
-        let mut value =
-            header.cloned().ok_or_else(|| Error::new(Reason::Decode, "the answer has no X-Subject-Token"))?;
-        value.set_sensitive(true);
-        Ok(Issued { value, facts })
-    }
-}
-
 impl Proof {
-    fn secrets(&self) -> Vec<&str> {
+    pub(super) fn secrets(&self) -> Vec<&str> {
         match self {
             Self::Key(keys) => keys.secrets(),
-            Self::Token(token, _) => token.to_str().into_iter().collect(),
+            Self::Token(keys) => keys.token.iter().map(ExposeSecret::expose_secret).collect(),
         }
     }
 
-    const fn shown(&self) -> Shown {
+    pub(super) const fn shown(&self) -> Shown {
         match self {
             Self::Key(_) => Shown::Key,
-            Self::Token(_, shown) => *shown,
+            Self::Token(_) => Shown::Token,
         }
     }
 }
 
-/// A document to ask for.
-struct Get<'a> {
-    endpoint: &'a Endpoint,
-    path: &'a str,
-    query: &'a [(&'a str, &'a str)],
-    project_id: Option<&'a str>,
+/// What is asked, before it shows who asks.
+pub(super) struct Question<'a> {
+    pub(super) method: Method,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) path: &'a str,
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) project_id: Option<&'a str>,
+    pub(super) body: Bytes,
 }
 
-impl Get<'_> {
-    fn proven(&self, proof: &Proof, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
+impl<'a> Question<'a> {
+    /// A document to be sent there.
+    pub(super) fn post(endpoint: &'a Endpoint, path: &'a str, document: &serde_json::Value) -> Self {
+        let body = document.to_string().into();
+        Self { method: Method::POST, endpoint, path, query: &[], project_id: None, body }
+    }
+
+    /// The request of somebody who shows nothing.
+    ///
+    /// # Errors
+    /// When it cannot be put on the wire.
+    pub(super) fn unproven(self) -> Result<Request<Bytes>, Error> {
+        self.request().body(self.body).map_err(unsendable)
+    }
+
+    /// The request of somebody who shows that.
+    ///
+    /// # Errors
+    /// When it cannot be put on the wire.
+    pub(super) fn proven(self, proof: &Proof, stamp: &Stamp) -> Result<Request<Bytes>, Error> {
+        let request = match proof {
+            Proof::Token(keys) => {
+                let token = keys.token.as_ref().map_or("", ExposeSecret::expose_secret);
+                self.request().header("x-auth-token", secret_value(token)?)
+            }
+            Proof::Key(keys) => self.signed(keys, stamp)?,
+        };
+        request.body(self.body).map_err(unsendable)
+    }
+
+    fn request(&self) -> Builder {
         let query = sign::canonical_query(self.query);
         let separator = if query.is_empty() { "" } else { "?" };
         let url = self.endpoint.url(&format!("{}{separator}{query}", self.path));
-        let request = Request::get(url).header(CONTENT_TYPE, JSON);
-        let request = match proof {
-            Proof::Token(token, _) => request.header("x-auth-token", token),
-            Proof::Key(keys) => self.signed(request, keys, stamp)?,
-        };
-        request.body(Bytes::new()).map_err(unsendable)
+        Request::builder().method(self.method.clone()).uri(url).header(CONTENT_TYPE, JSON)
     }
 
-    fn signed(&self, request: Builder, keys: &Keys, stamp: &Stamp) -> Result<Builder, Error> {
+    fn signed(&self, keys: &Keys, stamp: &Stamp) -> Result<Builder, Error> {
         let date = sign::date(stamp.at);
         let mut headers = vec![("x-sdk-date", date.as_str())];
         headers.extend(self.project_id.map(|id| ("x-project-id", id)));
         headers.extend(keys.token.as_ref().map(|token| ("x-security-token", token.expose_secret())));
-        let mut request = request;
+        let mut request = self.request();
         for (name, value) in &headers {
             request = request.header(*name, secret_value(value)?);
         }
         // The host is signed and left to the HTTP client to send.
         headers.push(("host", self.endpoint.authority()));
-        let (path, query) = (self.path, self.query);
-        let signable = Signable { method: "GET", path, query, headers: &headers, body: b"" };
+        let (method, path, query, body) = (self.method.as_str(), self.path, self.query, &*self.body);
+        let signable = Signable { method, path, query, headers: &headers, body };
         let to_sign = sign::string_to_sign(&date, &sign::canonical_request(&signable));
         let signature = sign::signature(keys.secret.expose_secret(), &to_sign);
         let authorization = sign::authorization(keys.id.expose_secret(), &sign::signed_headers(&headers), &signature);
@@ -227,7 +204,11 @@ pub(super) fn read_job(answer: &Answer, shown: Shown) -> Result<Job, Error> {
 }
 
 /// Reads a good answer; any other is the error it tells of, also one that comes with a good status.
-fn document<T>(answer: &Answer, shown: Shown, read: impl FnOnce(&[u8]) -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn document<T>(
+    answer: &Answer,
+    shown: Shown,
+    read: impl FnOnce(&[u8]) -> Result<T, Error>,
+) -> Result<T, Error> {
     if !answer.status.is_success() {
         return Err(classify(answer, shown));
     }
@@ -239,6 +220,7 @@ mod tests {
     use super::*;
     use crate::cloud::echo::tests::no_error_repeats_a_secret as check;
     use http::{HeaderMap, StatusCode};
+    use secrecy::SecretString;
 
     fn site() -> Site {
         let endpoint = |service: &str| Endpoint::https(&format!("{service}.cn-north-4.myhuaweicloud.com")).unwrap();
@@ -257,6 +239,11 @@ mod tests {
         }))
     }
 
+    fn token(value: &str) -> Proof {
+        let (id, secret) = (SecretString::default(), SecretString::default());
+        Proof::Token(Arc::new(Keys { id, secret, token: Some(value.into()) }))
+    }
+
     fn show<const AUTOPILOT: bool>(proof: &Proof) -> Request<Bytes> {
         let site = site();
         let (project_id, job_id) = ("0123456789abcdef0123456789abcdef", "354331b2c-229a-11e8-9c75-0255ac100ceb");
@@ -272,14 +259,10 @@ mod tests {
         let site = &site();
         let codes =
             ["APIGW.0301", "APIGW.0303", "APIGW.0201", "CCE.01400001", "CCE.01403001", "IAM.0007", "APIGW.0308"];
-        for proof in
-            [key(Some("STEXAMPLE/token+value==")), Proof::Token(secret_value("MIIToken/+==").unwrap(), Shown::Token)]
-        {
+        for proof in [key(Some("STEXAMPLE/token+value==")), token("MIIToken/+==")] {
             check(&ShowJob::<false> { site, project_id: "p", job_id: "j", proof: &proof }, &codes);
             check(&ListProjects { site, proof: &proof }, &codes);
         }
-        let user = User { name: "exporter".into(), password: "a \"hunter\" / 2".into(), domain: "company".into() };
-        check(&CreateToken { site, user: &user, project_id: None, ahead: false }, &codes);
     }
 
     #[test]
@@ -317,8 +300,7 @@ mod tests {
 
     #[test]
     fn a_token_takes_the_place_of_the_signature() {
-        let token = Proof::Token(secret_value("MIIToken").unwrap(), Shown::AgedToken);
-        let request = show::<false>(&token);
+        let request = show::<false>(&token("MIIToken"));
         assert_eq!((header(&request, "x-auth-token"), header(&request, "authorization")), ("MIIToken", ""));
         assert!(!format!("{request:?}").contains("MIIToken"));
     }

@@ -1,8 +1,8 @@
 //! One account of the config's `huawei` list: what may stand there, what is wrong with it, and the account it becomes.
 
-use super::access::{Access, Credentials};
+use super::access::Access;
 use super::api::Site;
-use super::credentials::CredentialsSection;
+use super::credentials::{Credentials, Section as CredentialsSection, Surrounded, endpoint_in};
 use super::project::is_project_id;
 use super::{CONCURRENCY, Cce, JOB_ID_FORM, PROVIDER, REFUSED_PAUSE, is_job_id};
 use crate::cloud::settings::{
@@ -26,11 +26,13 @@ pub struct Section {
     account: Option<AccountName>,
     /// The region, such as cn-north-4.
     region: Option<RegionName>,
-    /// Id of the project the jobs belong to. Left out: looked up by the region's name.
+    /// Id of the project the jobs belong to. Left out: what the credentials' source names, such as
+    /// HUAWEICLOUD_SDK_PROJECT_ID, else looked up by the region's name.
     project_id: Option<ProjectId>,
     /// Address of CCE. Default: the region's own, such as `https://cce.cn-north-4.myhuaweicloud.com`.
     endpoint: Option<Endpoint>,
-    /// Address of IAM. Default: the region's own, such as `https://iam.cn-north-4.myhuaweicloud.com`.
+    /// Address of IAM. Default: HUAWEICLOUD_SDK_IAM_ENDPOINT, else the region's own, such as
+    /// `https://iam.cn-north-4.myhuaweicloud.com`. What a profile says goes before both.
     iam_endpoint: Option<Endpoint>,
     /// Requests per second for each API action. Default: 5 for ShowJob.
     rate_limit: Option<RateLimit>,
@@ -42,7 +44,7 @@ pub struct Section {
     interval: Option<Interval>,
     /// Labels on `cloud_task_info` of every job of the account.
     labels: BTreeMap<LabelName, LabelValue>,
-    /// Who asks. Left out: the environment variables of the vendor's SDKs, HUAWEICLOUD_SDK_AK and so on.
+    /// Who asks. Left out: where the vendor's SDKs look, in their order.
     credentials: Option<CredentialsSection>,
     /// The jobs to poll.
     targets: Option<Vec<TargetSection>>,
@@ -108,12 +110,20 @@ impl Section {
             labels: self.labels,
         };
         let common = Common::check(fields, PROVIDER, "cn-north-4", defaults, report);
-        let credentials = CredentialsSection::check(self.credentials, defaults.environment.as_ref(), report);
-        let (targets, autopilot) = check_targets(self.targets, &common, defaults, report);
+        let iam_is_given = self.iam_endpoint.is_some();
+        let environment = defaults.environment.as_ref();
+        let variable = || endpoint_in("HUAWEICLOUD_SDK_IAM_ENDPOINT", environment?, report);
+        let iam = self.iam_endpoint.or_else(variable);
         let cce = address(self.endpoint, "cce", &common.region, report);
-        let iam = address(self.iam_endpoint, "iam", &common.region, report);
-        let site = Site { region: Arc::clone(&common.region), cce: cce?, iam: iam? };
+        let iam = address(iam, "iam", &common.region, report);
+        let site = cce.zip(iam).map(|(cce, iam)| Site { region: Arc::clone(&common.region), cce, iam });
         let project_id = self.project_id.map(|id| id.0);
+        let credentials = site.as_ref().and_then(|site| {
+            let account = Surrounded { site, iam_is_given, project_id: project_id.clone(), environment };
+            CredentialsSection::check(self.credentials, &account, report)
+        });
+        let (targets, autopilot) = check_targets(self.targets, &common, defaults, report);
+        let site = site?;
         Some(Box::new(Checked { common, site, project_id, credentials, targets, autopilot }))
     }
 }
@@ -150,7 +160,7 @@ impl Prepared for Checked {
         let cce = if let Some(cce) = kept.and_then(own_type::<Cce>) {
             cce
         } else {
-            let access = Access::new(credentials.ok_or_else(|| unread_secrets(&common.key))?, project_id)?;
+            let access = Access::new(credentials.ok_or_else(|| unread_secrets(&common.key))?, project_id);
             let client = Client::new(shared, &common, REFUSED_PAUSE)?;
             Arc::new(Cce { client, site, access, autopilot })
         };
@@ -259,8 +269,7 @@ mod tests {
     #[test]
     fn every_mistake_is_told_at_once_and_in_its_place() {
         let section = json!({"interval": "0s", "credentials": {}, "targets": [{}, {"job": "a", "interval": "0s"}]});
-        let sets =
-            "expected one of {access_key, secret_key, security_token}, {user_name, password, domain} and {token}";
+        let sets = "expected one of {access_key, secret_key, security_token}, {user_name, password, domain}, {token} and a `source` with its options";
         assert_eq!(
             mistakes(section),
             [
@@ -322,8 +331,70 @@ mod tests {
                 "credentials.token: the environment variable SPLIT has a blank or another character that no key has; expected the key alone"
             ]
         );
-        let (_, without) = check(with("credentials", Value::Null), Some(environment()));
-        assert!(without[0].starts_with("no `credentials`, and the environment variables HUAWEICLOUD_SDK_AK and"));
+        for kept_elsewhere in [Value::Null, json!({"source": "env"}), json!({"source": "idp"})] {
+            let (prepared, mistakes) = check(with("credentials", kept_elsewhere), Some(environment()));
+            assert!(prepared.is_some() && mistakes.is_empty(), "what a source lacks may come yet: {mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_has_options_of_its_own() {
+        let of = |credentials: Value| check(with("credentials", credentials), Some(environment())).1;
+        assert_eq!(
+            of(json!({"source": "env", "file": "/f", "duration": "1h"})),
+            [
+                "credentials.file: does not go with `source: env`; it has no options",
+                "credentials.duration: does not go with `source: env`; it has no options",
+            ]
+        );
+        assert_eq!(
+            of(json!({"source": "idp", "policy": "{}", "duration": "25h"})),
+            [
+                "credentials.policy: does not go with `source: idp`; expected idp_id, id_token_file, duration",
+                "credentials.duration: keys last from 15m to 24h, for example 1h",
+            ]
+        );
+        assert_eq!(
+            of(
+                json!({"source": "assume_role", "duration": "1m", "from": {"source": "env", "from": {"source": "env"}}})
+            ),
+            ["credentials.duration: keys last from 15m to 12h, for example 1h"],
+            "what is wrong with the options hides what is below"
+        );
+        let assumed = |from: Value| of(json!({"source": "assume_role", "agency_urn": "urn", "from": from}));
+        assert_eq!(
+            assumed(json!({"source": "env", "from": {"source": "env"}})),
+            ["credentials.from.from: does not go with `source: env`; it has no options"]
+        );
+        assert!(
+            assumed(json!({"token": {"env": "T"}}))[0].starts_with("credentials.from: an agency is assumed with a key")
+        );
+        assert_eq!(of(json!({"source": "assume_role"})).len(), 1);
+        assert_eq!(
+            of(json!({"idp_id": "a"})),
+            ["credentials.idp_id: goes with `source: idp` only; add the source, or remove the key"]
+        );
+        assert!(
+            of(json!({"source": "env", "access_key": {"env": "A"}}))[0].starts_with("credentials: more than one set")
+        );
+        assert_eq!(of(json!({"source": "oidc", "policy": "allow"})).len(), 1);
+    }
+
+    #[test]
+    fn variables_name_addresses() {
+        let set = |value: &'static str| {
+            Environment::from_fn(move |name| name.ends_with("_ENDPOINT").then(|| value.to_owned()))
+        };
+        let (prepared, mistakes) = check(with("interval", json!("10s")), Some(set("https://iam.my.example")));
+        assert_eq!((prepared.is_some(), mistakes.len()), (true, 2), "the two keys are not set: {mistakes:?}");
+        let (_, mistakes) = check(with("credentials", Value::Null), Some(set("http://iam.my.example")));
+        assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+        for (mistake, name) in mistakes.iter().zip(["IAM", "STS"]) {
+            assert!(
+                mistake.contains(&format!("the environment variable HUAWEICLOUD_SDK_{name}_ENDPOINT: ")),
+                "{mistake}"
+            );
+        }
     }
 
     #[test]

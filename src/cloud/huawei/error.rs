@@ -13,19 +13,17 @@ use std::time::Duration;
 /// Larger bodies hold no error of the vendor's.
 const MAX_BODY: usize = 64 * 1024;
 
-/// What a request carried to show who asks; that decides what its refusal means.
+/// What a request carried to show who asks; a refusal is put into its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
     /// A signature.
     Key,
-    /// A token that cannot be had anew, or was just made.
+    /// An IAM token.
     Token,
-    /// A token that may have ended and can be had anew.
-    AgedToken,
     /// User name and password.
     Password,
-    /// User name and password, while an older token still lasts.
-    PasswordAhead,
+    /// The token of an identity provider.
+    IdentityToken,
 }
 
 /// The error an answer that is no good tells of.
@@ -45,7 +43,9 @@ pub(super) fn classify(answer: &Answer, shown: Shown) -> Error {
         Class::NoSuchJob => Error::new(Reason::NotFound, "the cloud knows no such job in this project and region"),
         Class::NoSuchApi => Error::new(
             Reason::Rejected,
-            format!("the endpoint knows no such API (HTTP {status}); expected the address of CCE or IAM in its region"),
+            format!(
+                "the endpoint knows no such API (HTTP {status}); expected the address of CCE, IAM or STS in its region"
+            ),
         ),
         Class::Rejected => told.error(Reason::Rejected, status),
     };
@@ -103,18 +103,18 @@ fn class_of_status(status: u16) -> Class {
     }
 }
 
+/// Whoever holds the credentials tries others, if there are any.
 fn refused(told: &Told, shown: Shown) -> Error {
-    let denied = |message: &str| Error::new(Reason::Denied, message);
-    match shown {
+    let message = match shown {
         Shown::Key if told.message.contains("reach the limit") => {
-            denied("the access key is locked for five minutes after too many refused signatures").stopping_account()
+            "the access key is locked for five minutes after too many refused signatures"
         }
-        Shown::Key => denied("the access key or its signature is not accepted").stopping_account(),
-        Shown::Token => denied("the token is not accepted").stopping_account(),
-        Shown::AgedToken => denied("the token is not accepted any more").stale_token(),
-        Shown::Password => denied("user name, password, domain or project is not accepted").stopping_account(),
-        Shown::PasswordAhead => denied("user name, password, domain or project is not accepted any more"),
-    }
+        Shown::Key => "the access key or its signature is not accepted",
+        Shown::Token => "the token is not accepted",
+        Shown::Password => "user name, password, domain or project is not accepted",
+        Shown::IdentityToken => "the identity provider's token is not accepted",
+    };
+    Error::new(Reason::Denied, message).stopping_account()
 }
 
 enum Family {
@@ -263,7 +263,7 @@ mod tests {
         let error = classify(&answer(400, &body.to_string()), Shown::Key);
         assert_eq!(error.to_string(), "CCE.01400001: job id is too long");
         let body = gateway("APIGW.0301", "Get secretKey failed,ak:AKHUNTER2 not exist");
-        for shown in [Shown::Key, Shown::Token, Shown::AgedToken, Shown::Password, Shown::PasswordAhead] {
+        for shown in [Shown::Key, Shown::Token, Shown::Password, Shown::IdentityToken] {
             let text = classify(&answer(401, &body), shown).to_string();
             assert!(!text.contains("HUNTER2"), "{text}");
         }
@@ -277,19 +277,6 @@ mod tests {
             let error = classify(&answer(401, &gateway(code, text)), Shown::Key);
             assert_eq!((error.reason(), error.retry()), (Reason::Denied, Retry::Resigned));
             assert!(error.stops_account());
-        }
-    }
-
-    #[test]
-    fn what_a_refused_token_means_depends_on_whether_there_is_another() {
-        for code in ["APIGW.0307", "IAM.0066"] {
-            let answer = answer(401, &gateway(code, "The token must be updated"));
-            let aged = classify(&answer, Shown::AgedToken);
-            assert!(aged.is_stale_token() && !aged.stops_account());
-            let given = classify(&answer, Shown::Token);
-            assert!(!given.is_stale_token() && given.stops_account());
-            let ahead = classify(&answer, Shown::PasswordAhead);
-            assert!(!ahead.is_stale_token() && !ahead.stops_account());
         }
     }
 

@@ -11,18 +11,19 @@ mod normalize;
 mod project;
 pub mod sign;
 mod time;
-mod token;
 mod wire;
 
 pub use config::Section;
 
+use super::credentials::Keys;
 use super::{Answer, Client, Cloud, Error};
 use crate::model::{Provider, Reading, Reason, Task};
 use access::{Access, Asker};
-use api::{CreateToken, ListProjects, ShowJob, Site};
+use api::{ListProjects, ShowJob, Site};
 use error::Shown;
 use futures_util::future::BoxFuture;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The cloud's name.
@@ -49,36 +50,22 @@ impl Cloud for Cce {
             if !is_job_id(task_id) {
                 return Err(Error::new(Reason::Rejected, format!("{task_id:?} is no job id; expected {JOB_ID_FORM}")));
             }
-            let asker = self.access.asker(&self.client, &self.site).await?;
-            let result = match self.show(task_id, &asker).await {
-                Err(error) if error.is_stale_token() || error.stops_account() => {
-                    self.show_instead(task_id, &asker, error).await
-                }
-                result => result,
+            let ask = |keys: Arc<Keys>| async move {
+                let asker = self.access.asker(keys, &self.client, &self.site).await?;
+                self.show(task_id, &asker).await.inspect_err(|error| self.access.failed(error))
             };
-            result.inspect_err(|error| self.access.failed(error))
+            self.access.keyring().with(&self.client, ask).await
         })
     }
 
     fn reread_credentials(&self) {
-        self.access.reread();
+        self.access.keyring().reread();
     }
 }
 
 impl Cce {
-    /// Asks once more, with what may be shown in place of what was refused.
-    async fn show_instead(&self, job_id: &str, refused: &Asker, refusal: Error) -> Result<Reading, Error> {
-        match self.access.instead_of(refused, &self.client, &self.site).await? {
-            Some(asker) => self.show(job_id, &asker).await.inspect_err(|error| self.client.credentials_refused(error)),
-            None => {
-                self.client.credentials_refused(&refusal);
-                Err(refusal)
-            }
-        }
-    }
-
     async fn show(&self, job_id: &str, asker: &Asker) -> Result<Reading, Error> {
-        let Asker { proof, project_id, .. } = asker;
+        let Asker { proof, project_id } = asker;
         let site = &self.site;
         let job = if self.autopilot.contains(job_id) {
             self.client.call(&ShowJob::<true> { site, project_id, job_id, proof }).await?
@@ -96,10 +83,8 @@ impl Cce {
         if !self.autopilot.is_empty() {
             self.client.announce::<ShowJob<'_, true>>();
         }
-        match &self.access {
-            Access::Key(_, project) | Access::Token(_, project) if project.is_known() => {}
-            Access::Key(..) | Access::Token(..) => self.client.announce::<ListProjects<'_>>(),
-            Access::User(_) => self.client.announce::<CreateToken<'_>>(),
+        if self.access.may_look_up_its_project() {
+            self.client.announce::<ListProjects<'_>>();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The gateway before the simulated APIs: who may pass, and how it says no.
 
-use super::{ACCESS_KEY, SECRET_KEY};
+use super::{ACCESS_KEY, SECRET_KEY, temporary};
 use crate::cloud::digest;
 use crate::cloud::huawei::sign::{self, Signable};
 use crate::demo::{Answered, Asked};
@@ -47,15 +47,20 @@ impl Keys {
             return Err(unauthorized("APIGW.0301", text));
         }
         check_date(request, &declared, now)?;
-        if declared.access_key != ACCESS_KEY {
-            self.note_failure(declared.access_key, now);
-            let text = format!(
-                "Incorrect IAM authentication information: Get secretKey failed,ak:{} not exist",
-                declared.access_key
-            );
-            return Err(unauthorized("APIGW.0301", &text));
-        }
-        if !declared.is_right(request) {
+        let secret = match request.header("x-security-token") {
+            "" if declared.access_key == ACCESS_KEY => SECRET_KEY.to_owned(),
+            "" => {
+                self.note_failure(declared.access_key, now);
+                let access_key = declared.access_key;
+                let text =
+                    format!("Incorrect IAM authentication information: Get secretKey failed,ak:{access_key} not exist");
+                return Err(unauthorized("APIGW.0301", &text));
+            }
+            token => temporary::secret_of(declared.access_key, token, now).ok_or_else(|| {
+                unauthorized("APIGW.0301", "Incorrect IAM authentication information: decrypt token fail")
+            })?,
+        };
+        if !declared.is_right(request, &secret) {
             self.note_failure(declared.access_key, now);
             return Err(unauthorized(
                 "APIGW.0301",
@@ -63,10 +68,6 @@ impl Keys {
             ));
         }
         self.failures().remove(declared.access_key);
-        // The one key is no temporary one.
-        if request.headers.contains_key("x-security-token") {
-            return Err(unauthorized("APIGW.0301", "Incorrect IAM authentication information: decrypt token fail"));
-        }
         Ok(())
     }
 
@@ -100,7 +101,7 @@ impl<'a> Declared<'a> {
         })
     }
 
-    fn is_right(&self, request: &Asked) -> bool {
+    fn is_right(&self, request: &Asked, secret: &str) -> bool {
         let parameters = request.parameters();
         let query: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         let headers: Vec<(&str, &str)> = self.signed_headers.iter().map(|name| (*name, request.header(name))).collect();
@@ -112,7 +113,7 @@ impl<'a> Declared<'a> {
             body: &request.body,
         };
         let to_sign = sign::string_to_sign(request.header("x-sdk-date"), &sign::canonical_request(&signable));
-        digest::same(&sign::signature(SECRET_KEY, &to_sign), self.signature)
+        digest::same(&sign::signature(secret, &to_sign), self.signature)
     }
 }
 

@@ -1,9 +1,10 @@
-//! The simulated IAM: tokens for a password, and the projects of the account.
+//! The simulated IAM: tokens for a password or for an identity provider's token, keys for the latter, and the projects of
+//! the account.
 //!
 //! A token proves itself: it holds the instant it was issued and a code made with the password. Nothing is kept.
 
-use super::gateway;
-use super::{DOMAIN, PASSWORD, PROJECT_ID, REGION, USER_NAME};
+use super::temporary::{self, Ticket};
+use super::{DOMAIN, ID_TOKEN, IDP_ID, PASSWORD, PROJECT_ID, REGION, USER_NAME, gateway};
 use crate::cloud::digest;
 use crate::demo::Answered;
 use jiff::{SignedDuration, Timestamp};
@@ -58,6 +59,33 @@ pub(super) fn create_token(parameters: &[(String, String)], body: &[u8], now: Ti
         "user": {"name": USER_NAME, "domain": {"name": DOMAIN}},
     }});
     Ok(Answered::json(201, &token).with_header("x-subject-token", token_of(now)))
+}
+
+/// CreateTokenWithIdToken: a token without a project, good for keys.
+pub(super) fn create_token_with_id_token(idp_id: &str, body: &[u8], now: Timestamp) -> Result<Answered, Answered> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let id_token = body.pointer("/auth/id_token/id").and_then(Value::as_str).unwrap_or_default();
+    if idp_id != IDP_ID || id_token != ID_TOKEN {
+        return Err(gateway::unauthorized("IAM.0001", "The identity provider's token is not accepted"));
+    }
+    let token = json!({"token": {"methods": ["mapped"], "user": {"name": "FederationUser"}}});
+    Ok(Answered::json(201, &token).with_header("x-subject-token", Ticket::Unscoped.until(now + LIFE)))
+}
+
+/// CreateTemporaryAccessKeyByToken.
+pub(super) fn create_keys_by_token(body: &[u8], now: Timestamp) -> Result<Answered, Answered> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let identity = body.pointer("/auth/identity").cloned().unwrap_or_default();
+    let token = identity.pointer("/token/id").and_then(Value::as_str).unwrap_or_default();
+    let seconds = identity.pointer("/token/duration_seconds").and_then(Value::as_i64).unwrap_or(900);
+    if identity.get("methods") != Some(&json!(["token"])) || !(900..=86_400).contains(&seconds) {
+        return Err(gateway::error(400, "IAM.0007", "Request parameter auth.identity is invalid"));
+    }
+    if !Ticket::Unscoped.is_good(token, now) {
+        return Err(gateway::unauthorized("IAM.0066", "The token has expired"));
+    }
+    let keys = temporary::keys_until(now + SignedDuration::from_secs(seconds));
+    Ok(Answered::json(201, &json!({"credential": keys.old_names()})))
 }
 
 /// Whether a token is one of ours and has not ended.

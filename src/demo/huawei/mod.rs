@@ -1,5 +1,5 @@
-//! A simulated Huawei Cloud: CCE and IAM behind one gateway, as strict about signatures, tokens and paths as
-//! the vendor's.
+//! A simulated Huawei Cloud: CCE, IAM and STS behind one gateway, as strict about signatures, tokens and paths as
+//! the vendor's; and beside them the metadata service of a machine and the agent of a pod, which hand out keys for all that.
 //!
 //! It shares the signature's canonical form with the exporter and nothing else; what it says of jobs comes
 //! from the world.
@@ -7,6 +7,9 @@
 mod gateway;
 mod iam;
 mod jobs;
+mod nearby;
+mod sts;
+mod temporary;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +36,16 @@ pub const DOMAIN: &str = "demo-company";
 pub const REGION: &str = "cn-north-4";
 /// The project of the region.
 pub const PROJECT_ID: &str = "0123456789abcdef0123456789abcdef";
+/// The identity provider it trusts, for IAM.
+pub const IDP_ID: &str = "demo-idp";
+/// The identity provider it trusts, for STS.
+pub const PROVIDER_URN: &str = "iam::d78cbac186b744899480f25bd022f468:oidcProvider:demo-idp";
+/// A token of the identity provider.
+pub const ID_TOKEN: &str = "demo.identity.token";
+/// The agency that may be assumed.
+pub const AGENCY_URN: &str = "iam::d78cbac186b744899480f25bd022f468:agency:demo-exporter";
+/// The token of a pod.
+pub const POD_TOKEN: &str = "demo.pod.token";
 /// The jobs it knows, which begin again and again.
 pub const JOB_IDS: [&str; 8] = [
     "354331b2c-229a-11e8-9c75-0255ac100ceb",
@@ -74,6 +87,26 @@ impl Huawei {
                 self.take_turn("tokens", now)?;
                 iam::create_token(&request.parameters(), &request.body, now)
             }
+            ("POST", ["", "v3.0", "OS-AUTH", "id-token", "tokens"]) => {
+                self.take_turn("id-tokens", now)?;
+                iam::create_token_with_id_token(request.header("x-idp-id"), &request.body, now)
+            }
+            ("POST", ["", "v3.0", "OS-CREDENTIAL", "securitytokens"]) => {
+                self.take_turn("securitytokens", now)?;
+                iam::create_keys_by_token(&request.body, now)
+            }
+            ("POST", ["", "v5", "agencies", "assume-with-oidc"]) => {
+                self.take_turn("assume-with-oidc", now)?;
+                sts::assume_agency_with_oidc(&request.body, now)
+            }
+            ("POST", ["", "v5", "agencies", "assume"]) => {
+                self.keys.check_signature(request, now)?;
+                self.take_turn("assume", now)?;
+                sts::assume_agency(&request.body, now)
+            }
+            ("PUT", ["", "meta-data", "latest", "api", "token"]) => nearby::metadata_token(request, now),
+            ("GET", ["", "openstack", "latest", "securitykey"]) => nearby::metadata_keys(request, now),
+            ("POST", ["", "v1", "credentials"]) => nearby::pod_keys(request, now),
             _ => Err(gateway::error(
                 404,
                 "APIGW.0101",

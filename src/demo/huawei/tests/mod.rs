@@ -1,5 +1,7 @@
 //! The simulated cloud asked directly, and by the exporter's own account over real HTTP.
 
+mod sources;
+
 use super::*;
 use crate::cloud::huawei::Section;
 use crate::cloud::huawei::sign::{self, Signable};
@@ -199,16 +201,18 @@ struct Witness {
     asked: Mutex<Vec<String>>,
     refuse: fn(&Asked, usize) -> Option<Answered>,
     /// How far its clock is ahead of ours.
-    ahead: SignedDuration,
+    ahead: Mutex<SignedDuration>,
 }
 
 impl Witness {
     fn new(refuse: fn(&Asked, usize) -> Option<Answered>) -> Arc<Self> {
-        Arc::new(Self { cloud: cloud(1000), asked: Mutex::default(), refuse, ahead: SignedDuration::ZERO })
+        Arc::new(Self { cloud: cloud(1000), asked: Mutex::default(), refuse, ahead: Mutex::default() })
     }
 
     fn with_clock_ahead(ahead: SignedDuration) -> Arc<Self> {
-        Arc::new(Self { cloud: cloud(1000), asked: Mutex::default(), refuse: |_, _| None, ahead })
+        let witness = Self::new(|_, _| None);
+        *witness.ahead.lock().unwrap() = ahead;
+        witness
     }
 
     fn count(&self, part: &str) -> usize {
@@ -223,7 +227,7 @@ impl Simulator for Witness {
             asked.push(request.path.clone());
             asked.iter().filter(|path| **path == request.path).count() - 1
         };
-        (self.refuse)(request, before).unwrap_or_else(|| self.cloud.answer(request, now + self.ahead))
+        (self.refuse)(request, before).unwrap_or_else(|| self.cloud.answer(request, now + *self.ahead.lock().unwrap()))
     }
 }
 
@@ -258,6 +262,17 @@ struct Set {
 impl Set {
     /// Serves the cloud and sets up an account for it; `section` says what is special about that.
     async fn up(witness: &Arc<Witness>, section: &Value) -> Self {
+        let known = [
+            ("HUAWEICLOUD_SDK_AK", ACCESS_KEY),
+            ("HUAWEICLOUD_SDK_SK", SECRET_KEY),
+            ("WRONG", "wrong"),
+            ("PASSWORD", PASSWORD),
+        ];
+        Self::up_in(&known, witness, section).await
+    }
+
+    /// As `up`, with those environment variables. `ENDPOINT` in them and in the section is the cloud's address.
+    async fn up_in(variables: &[(&'static str, &str)], witness: &Arc<Witness>, section: &Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -265,7 +280,9 @@ impl Set {
         tracker.spawn(serve(listener, served, tracker.clone(), stop.clone()));
         let notes = Arc::new(Notes::default());
         let observe: Arc<dyn Observe> = Arc::<Notes>::clone(&notes);
-        let account = build(section, &endpoint).build(&Shared::new(observe), None).unwrap();
+        let section: Value = serde_json::from_str(&section.to_string().replace("ENDPOINT", &endpoint)).unwrap();
+        let variables = variables.iter().map(|(name, value)| (*name, value.replace("ENDPOINT", &endpoint))).collect();
+        let account = build(&section, &endpoint, variables).build(&Shared::new(observe), None).unwrap();
         Self { account, notes, tracker, stop }
     }
 
@@ -285,20 +302,14 @@ impl Set {
     }
 }
 
-fn build(special: &Value, endpoint: &str) -> Box<dyn crate::cloud::Prepared> {
+fn build(special: &Value, endpoint: &str, variables: Vec<(&'static str, String)>) -> Box<dyn crate::cloud::Prepared> {
     let targets: Vec<Value> =
         JOB_IDS.iter().enumerate().map(|(position, job)| json!({"job": job, "autopilot": position == 7})).collect();
     let mut section = json!({"account": "cce", "region": REGION, "endpoint": endpoint, "iam_endpoint": endpoint,
         "rate_limit": 1000, "targets": targets});
     section.as_object_mut().unwrap().extend(special.as_object().unwrap().clone());
-    let environment = Environment::from_fn(|name| {
-        let known = [
-            ("HUAWEICLOUD_SDK_AK", ACCESS_KEY),
-            ("HUAWEICLOUD_SDK_SK", SECRET_KEY),
-            ("WRONG", "wrong"),
-            ("PASSWORD", PASSWORD),
-        ];
-        known.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+    let environment = Environment::from_fn(move |name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     });
     let mut defaults = Defaults {
         interval: Duration::from_secs(30),
@@ -365,6 +376,7 @@ async fn a_wrong_key_is_shown_once_in_five_minutes() {
         json!({"project_id": PROJECT_ID, "credentials": wrong_key()}),
         json!({"credentials": wrong_key()}),
         password("WRONG"),
+        json!({"credentials": {"source": "assume_role", "agency_urn": AGENCY_URN, "sts_endpoint": "ENDPOINT", "from": wrong_key()}}),
     ] {
         let witness = Witness::new(|_, _| None);
         let set = Set::up(&witness, &special).await;
@@ -391,7 +403,7 @@ async fn a_token_is_renewed_ahead_of_its_end_and_kept_while_that_fails() {
     });
     let set = Set::up(&witness, &password("PASSWORD")).await;
     set.read(JOB_IDS[0]).await.unwrap();
-    pass(Duration::from_mins(23 * 60 + 29)).await;
+    pass(Duration::from_mins(23 * 60 + 44)).await;
     set.read(JOB_IDS[0]).await.unwrap();
     assert_eq!(witness.count("tokens"), 1);
     // Refused twice, five minutes apart, the old token goes on; the third renewal brings a new one.
@@ -410,23 +422,30 @@ fn outdated() -> Answered {
     gateway::unauthorized("APIGW.0307", "The token must be updated")
 }
 
+/// So long after they came, refused keys and tokens are asked for anew.
+const SETTLED: Duration = Duration::from_secs(5);
+
 #[tokio::test]
 async fn a_refused_token_is_renewed_once() {
-    let witness = Witness::new(|asked, before| (asked.path.contains("/jobs/") && before == 0).then(outdated));
+    let witness = Witness::new(|asked, before| (asked.path.contains("/jobs/") && before == 1).then(outdated));
     let set = Set::up(&witness, &password("PASSWORD")).await;
     set.read(JOB_IDS[0]).await.unwrap();
-    assert_eq!((witness.count("/jobs/"), witness.count("tokens")), (2, 2));
+    pass(SETTLED).await;
+    set.read(JOB_IDS[0]).await.unwrap();
+    assert_eq!((witness.count("/jobs/"), witness.count("tokens")), (3, 2));
     set.down().await;
 }
 
 #[tokio::test]
 async fn tokens_refused_again_and_again_stop_the_account() {
-    let witness = Witness::new(|asked, _| asked.path.contains("/jobs/").then(outdated));
+    let witness = Witness::new(|asked, before| (asked.path.contains("/jobs/") && before >= 1).then(outdated));
     let set = Set::up(&witness, &password("PASSWORD")).await;
+    set.read(JOB_IDS[0]).await.unwrap();
+    pass(SETTLED).await;
     for _ in 0..5 {
         assert_eq!(set.read(JOB_IDS[0]).await.unwrap_err().reason(), Reason::Denied);
     }
-    assert_eq!((witness.count("/jobs/"), witness.count("tokens")), (2, 2));
+    assert_eq!((witness.count("/jobs/"), witness.count("tokens")), (3, 2));
     set.down().await;
 }
 
