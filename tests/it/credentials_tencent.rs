@@ -236,7 +236,7 @@ fn an_account_without_keys_says_where_it_looked_and_goes_on() {
     exporter.wait_for("cloud_task_poll_success", &["job-x"], 0.0);
     let failures = exporter.value("cloud_task_exporter_poll_failures_total", &["tencent", "\"denied\""]);
     assert!(failures.unwrap() >= 1.0);
-    let said = eventually("what was looked for", || exporter.logged("no credentials in").into_iter().next());
+    let said = eventually("what was looked for", || exporter.logged("no credentials from").into_iter().next());
     for place in
         ["TENCENTCLOUD_SECRET_ID", ".tencentcloud/credentials", ".tccli/default.credential", "CVM", "TKE_REGION"]
     {
