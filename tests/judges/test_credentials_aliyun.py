@@ -3,14 +3,13 @@
 import json
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sdk
 from exporter import environment, eventually, free_port
+from vendor import Handler, serving
 
 REFERENCE = Path(__file__).with_name("aliyun_keys.py")
 ROLE = "acs:ram::1234567890123456:role/exporter"
@@ -24,20 +23,8 @@ def keys(name):
             "Expiration": "2099-01-01T00:00:00Z"}
 
 
-class Vendor(BaseHTTPRequestHandler):
+class Vendor(Handler):
     """Whatever gives keys, and the API that notes which keys it is asked with."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, body, status=200):
-        body = (body if isinstance(body, str) else json.dumps(body)).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def serve(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
@@ -76,15 +63,9 @@ class Vendor(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def vendor():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Vendor)
-    server.signers = []
-    server.address = "http://127.0.0.1:%d" % server.server_port
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Vendor) as server:
+        server.signers = []
+        yield server
 
 
 @pytest.fixture

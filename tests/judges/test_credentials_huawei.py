@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from exporter import environment, eventually, free_port
@@ -20,6 +18,7 @@ from huaweicloudsdkcore.auth.provider import (
 )
 from huaweicloudsdkcore.exceptions.exceptions import SdkException, ServiceResponseException
 from huaweicloudsdksts.v1 import AssumeAgencyReqBody, AssumeAgencyRequest, StsClient
+from vendor import Handler, serving
 
 PROJECT = "0123456789abcdef0123456789abcdef"
 JOB = "354331b2c-229a-11e8-9c75-0255ac100ceb"
@@ -36,22 +35,8 @@ def digest(*said):
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 
-class Vendor(BaseHTTPRequestHandler):
+class Vendor(Handler):
     """Whatever gives keys, and CCE, which notes who asks."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, body, status=200, **headers):
-        body = (body if isinstance(body, str) else json.dumps(body)).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def serve(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
@@ -84,15 +69,9 @@ class Vendor(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def vendor():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Vendor)
-    server.shown = []
-    server.address = "http://127.0.0.1:%d" % server.server_port
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Vendor) as server:
+        server.shown = []
+        yield server
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ import functools
 import json
 import os
 import subprocess
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import sdk
@@ -16,6 +14,7 @@ from tencentcloud.batch.v20170312.batch_client import BatchClient
 from tencentcloud.common import credential
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
+from vendor import Handler, serving
 
 ROLE = "qcs::cam::uin/100000000001:roleName/exporter"
 METADATA = "/latest/meta-data/cam/security-credentials/"
@@ -32,16 +31,14 @@ TASK = {
 }
 
 
-class Handler(BaseHTTPRequestHandler):
+class Vendor(Handler):
     """Always the same temporary keys; Batch takes any and notes them."""
-
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         if self.path == METADATA:
-            return self.answer("exporter", "text/plain")
+            return self.answer("exporter")
         assert self.path == METADATA + "exporter"
-        self.answer(json.dumps({**self.server.keys, "ExpiredTime": self.server.end, "Code": "Success"}))
+        self.answer({**self.server.keys, "ExpiredTime": self.server.end, "Code": "Success"})
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -52,31 +49,17 @@ class Handler(BaseHTTPRequestHandler):
             reply = {"Credentials": self.server.keys, "ExpiredTime": self.server.end, "RequestId": "r"}
         else:
             reply = TASK
-        self.answer(json.dumps({"Response": reply}))
-
-    def answer(self, text, kind="application/json"):
-        body = text.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.answer({"Response": reply})
 
 
 @pytest.fixture
 def cloud():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.keys = {"TmpSecretId": "AKIDtemporary", "TmpSecretKey": "temporary-key", "Token": "temporary-token"}
-    server.end = int(time.time()) + 7200
-    server.asked = []
-    server.authority = f"127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(Vendor) as server:
+        server.keys = {"TmpSecretId": "AKIDtemporary", "TmpSecretKey": "temporary-key", "Token": "temporary-token"}
+        server.end = int(time.time()) + 7200
+        server.asked = []
+        server.authority = f"127.0.0.1:{server.server_port}"
+        yield server
 
 
 @pytest.fixture
