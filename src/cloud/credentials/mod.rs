@@ -86,6 +86,12 @@ impl Given {
         &self.keys
     }
 
+    /// Notes that others may have been meant: where nobody told the end, the source is asked again after `pause`.
+    #[must_use]
+    fn doubted_after(self, pause: Duration) -> Self {
+        Self { again_after: Some(self.again_after.map_or(pause, |after| after.min(pause))), ..self }
+    }
+
     /// Notes the keys that these were got with: when a file of theirs changes, the source is asked again.
     #[must_use]
     pub(super) fn got_with(self, base: Self) -> Self {
