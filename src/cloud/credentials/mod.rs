@@ -11,7 +11,7 @@ mod named;
 mod variables;
 
 pub(super) use chain::Chain;
-pub(super) use file::{Stamp, home, ini, read_file};
+pub(super) use file::{Stamp, home, ini, read_file, read_token};
 pub(super) use flight::Flight;
 pub(super) use keyring::Keyring;
 pub(super) use named::Named;
