@@ -8,7 +8,7 @@ use super::http::{Answer, Http};
 use super::quota::Quota;
 use super::retry;
 use super::settings::{Common, Outgoing};
-use super::{Error, Retry};
+use super::{Error, Retry, mark};
 use crate::clock;
 use crate::model::{AccountKey, Memory, Observe, Reason};
 use bytes::Bytes;
@@ -163,12 +163,18 @@ impl Client {
 
     /// As [`call`](Self::call), for keys. Such a request is signed with other keys than the account's or with none, so a
     /// refusal of either says nothing of the other: the account's keys stay in use where they cannot be renewed, and are
-    /// renewed where they are refused.
+    /// renewed where they are refused. Those that were refused here stay so until there are others to ask with.
     ///
     /// # Errors
     /// The last attempt's error.
     pub async fn call_for_keys<C: Call>(&self, call: &C) -> Result<C::Reply, Error> {
-        self.call_through(&self.gate_of_keys, call).await
+        let asker = (C::API, mark(&call.secrets()));
+        self.gate_of_keys.renew_for(&asker);
+        let result = self.call_through(&self.gate_of_keys, call).await;
+        if result.as_ref().is_err_and(Error::stops_account) {
+            self.gate_of_keys.note_refused(asker);
+        }
+        result
     }
 
     /// One plain exchange, outside of quota, gate and proof: for the metadata service of the machine and its like.

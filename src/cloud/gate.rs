@@ -16,6 +16,8 @@ use tokio::time::Instant;
 pub(super) struct Gate {
     pause: Duration,
     state: Mutex<State>,
+    /// Who was refused last, where several ask.
+    refused: Mutex<Option<Asker>>,
     turnstile: Arc<Turnstile<()>>,
 }
 
@@ -28,6 +30,9 @@ enum State {
     /// The credentials were refused, for this reason.
     Closed { until: Instant, why: Arc<str> },
 }
+
+/// Who asks for what: an API, and what its secrets differ by.
+pub(super) type Asker = (&'static str, String);
 
 /// A request that got no answer.
 #[derive(Clone, Debug)]
@@ -46,7 +51,12 @@ pub(super) struct Pass {
 impl Gate {
     /// A gate that stays closed for `pause` after a refusal.
     pub(super) fn new(pause: Duration) -> Self {
-        Self { pause, state: Mutex::new(State::Untested { unanswered: None }), turnstile: Arc::default() }
+        Self {
+            pause,
+            state: Mutex::new(State::Untested { unanswered: None }),
+            refused: Mutex::default(),
+            turnstile: Arc::default(),
+        }
     }
 
     /// Waits for leave to send a request.
@@ -94,6 +104,19 @@ impl Gate {
     /// Opens the gate for one request: there are other credentials now.
     pub(super) fn renew(&self) {
         *self.state() = State::Untested { unanswered: None };
+    }
+
+    /// Opens the gate for one request, if others were refused at the same API than who asks now.
+    pub(super) fn renew_for(&self, asker: &Asker) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.take_if(|(api, mark)| *api == asker.0 && *mark != asker.1).is_some() {
+            self.renew();
+        }
+    }
+
+    /// Notes who was refused.
+    pub(super) fn note_refused(&self, asker: Asker) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(asker);
     }
 
     fn closed(&self, refusal: &Error) -> State {
@@ -164,6 +187,24 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         assert_eq!(sent, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_not_held_against_others() {
+        let gate = Gate::new(PAUSE);
+        let asker = |api: &'static str, mark: &str| (api, mark.to_owned());
+        gate.close(&refused());
+        gate.note_refused(asker("AssumeRole", "old"));
+        for same in [asker("AssumeRole", "old"), asker("CreateToken", "other")] {
+            gate.renew_for(&same);
+            assert!(gate.pass().await.is_err(), "{same:?}");
+        }
+        gate.renew_for(&asker("AssumeRole", "new"));
+        let pass = gate.pass().await.unwrap();
+        gate.settle(pass, Some(&refused()));
+        gate.note_refused(asker("AssumeRole", "new"));
+        gate.renew_for(&asker("AssumeRole", "new"));
+        assert!(gate.pass().await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

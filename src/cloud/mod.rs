@@ -110,7 +110,7 @@ pub trait Prepared: Send + fmt::Debug {
     fn build(self: Box<Self>, shared: &Shared, kept: Option<Arc<dyn Cloud>>) -> Result<Account, Error>;
 }
 
-/// What secrets differ by, without a trace of them: for [`Prepared::settings`].
+/// What secrets differ by, without a trace of them: for [`Prepared::settings`] and the gate.
 fn mark(secrets: &[&str]) -> String {
     digest::sha256_hex(secrets.join("\0").as_bytes())
 }

@@ -1,17 +1,15 @@
 //! Files that hold keys: found, read whole, and looked at for a change. Nothing of their content gets into an error.
 
 use crate::cloud::Error;
-use crate::cloud::settings::Environment;
+use crate::cloud::settings::{Environment, read_text};
 use crate::model::Reason;
 use configparser::ini::{Ini, IniDefault};
+use secrecy::SecretString;
 use std::collections::HashMap;
 use std::fs::Metadata;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-
-/// No file with keys is larger, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
 
 /// What a file was like when it was read: it has changed when any of this has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,21 +42,28 @@ pub(in crate::cloud) fn home(environment: &Environment) -> Option<PathBuf> {
 /// # Errors
 /// When it is there and cannot be read, or is no text.
 pub(in crate::cloud) fn read_file(path: &Path) -> Result<Option<(String, Stamp)>, Error> {
-    let wrong = |what: String| Error::new(Reason::Denied, format!("the file {} {what}", path.display()));
     let stamp = Stamp::of(path);
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-        Err(error) => return Err(wrong("cannot be opened".to_owned()).with_source(error)),
-    };
-    let mut text = String::new();
-    match file.take(MAX_FILE + 1).read_to_string(&mut text) {
-        Ok(length) if u64::try_from(length).is_ok_and(|length| length > MAX_FILE) => {
-            Err(wrong(format!("is larger than {MAX_FILE} bytes")))
-        }
-        Ok(_) => Ok(Some((text, stamp))),
-        Err(error) => Err(wrong("cannot be read".to_owned()).with_source(error)),
+    match read_text(path) {
+        Ok(text) => Ok(Some((text, stamp))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(wrong(path, "cannot be read").with_source(error)),
     }
+}
+
+/// The token in a file, and the file's stamp. Clusters write another one from time to time.
+///
+/// # Errors
+/// As [`read_file`], and when there is no such file, or nothing in it.
+pub(in crate::cloud) fn read_token(path: &Path) -> Result<(SecretString, Stamp), Error> {
+    let (text, stamp) = read_file(path)?.ok_or_else(|| wrong(path, "does not exist; expected a token in it"))?;
+    match text.trim() {
+        "" => Err(wrong(path, "is empty; expected a token in it")),
+        token => Ok((token.into(), stamp)),
+    }
+}
+
+fn wrong(path: &Path, what: &str) -> Error {
+    Error::new(Reason::Denied, format!("the file {} {what}", path.display()))
 }
 
 /// Sections of an ini file by name, and in each the values by key. Names and keys are taken letter by letter, values
@@ -75,12 +80,8 @@ pub(in crate::cloud) fn ini(path: &Path, text: &str) -> Result<HashMap<String, H
     defaults.enable_inline_comments = false;
     defaults.delimiters = vec!['=', ':'];
     let mut ini = Ini::new_from_defaults(defaults);
-    let sections = ini.read(text.to_owned()).map_err(|_| {
-        Error::new(
-            Reason::Denied,
-            format!("the file {} is no ini file: expected `[section]` and `key = value`", path.display()),
-        )
-    })?;
+    let sections =
+        ini.read(text.to_owned()).map_err(|_| wrong(path, "is no ini file: expected `[section]` and `key = value`"))?;
     let plain = |values: HashMap<String, Option<String>>| {
         values.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect()
     };

@@ -106,7 +106,14 @@ impl Keyring {
         let fetched = self
             .flight
             .share(newer, async { if settled() { self.fetch(client).await } else { Ok(Arc::clone(refused)) } });
-        fetched.await.ok().filter(|keys| !Arc::ptr_eq(keys, refused))
+        match fetched.await {
+            Ok(keys) => Some(keys).filter(|keys| !Arc::ptr_eq(keys, refused)),
+            Err(error) => {
+                // The gate is about to close; new keys open it as soon as there are some.
+                self.postpone(&error, client);
+                None
+            }
+        }
     }
 
     /// New keys if the source gives some, else the old ones, which last a while yet.
@@ -338,6 +345,17 @@ mod tests {
         };
         let asks = (0..5).map(|_| keyring.with(&client, ask));
         assert!(join_all(asks).await.into_iter().all(|result| result.unwrap() == "b"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_keys_are_asked_for_again_soon_where_the_source_fails() {
+        let ((keyring, _), client) = (keyring(&[("a", 36_000), ("!", 0), ("b", 36_000)]), client());
+        assert_eq!(name(&keyring, &client).await, "a");
+        sleep(SETTLED).await;
+        keyring.with(&client, |_| async { Err::<(), _>(refusal()) }).await.unwrap_err();
+        assert_eq!(name(&keyring, &client).await, "a");
+        sleep(AGAIN).await;
+        assert_eq!(name(&keyring, &client).await, "b");
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ mod named;
 mod variables;
 
 pub(super) use chain::Chain;
-pub(super) use file::{Stamp, home, ini, read_file};
+pub(super) use file::{Stamp, home, ini, read_file, read_token};
 pub(super) use flight::Flight;
 pub(super) use keyring::Keyring;
 pub(super) use named::Named;
@@ -84,6 +84,12 @@ impl Given {
     /// The keys.
     pub(super) const fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Notes that others may have been meant: where nobody told the end, the source is asked again after `pause`.
+    #[must_use]
+    fn doubted_after(self, pause: Duration) -> Self {
+        Self { again_after: Some(self.again_after.map_or(pause, |after| after.min(pause))), ..self }
     }
 
     /// Notes the keys that these were got with: when a file of theirs changes, the source is asked again.

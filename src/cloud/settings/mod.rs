@@ -5,6 +5,7 @@
 
 mod common;
 mod endpoint;
+mod file;
 mod outgoing;
 mod report;
 mod secret;
@@ -13,6 +14,7 @@ mod values;
 pub use common::{Common, CommonFields, Defaults, TargetFields, join_labels};
 pub(super) use endpoint::is_loopback;
 pub use endpoint::{Endpoint, NearbyEndpoint};
+pub(super) use file::read_text;
 pub use outgoing::{Outgoing, TlsConfig};
 pub use report::{Mistake, Report, Step};
 pub use secret::{Environment, SecretRef, TextOrRef};

@@ -2,7 +2,7 @@
 //!
 //! The names are those of Prometheus's HTTP client settings. Checked where the config is; used by `cloud/http.rs` alone.
 
-use super::{Environment, Report, SecretRef, TextOrRef};
+use super::{Environment, Report, SecretRef, TextOrRef, file};
 use reqwest::Url;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -100,7 +100,7 @@ fn check_proxy(url: TextOrRef, environment: Option<&Environment>) -> Result<Opti
 
 fn read_authorities(path: &std::path::Path) -> Result<Arc<[u8]>, String> {
     let shown = path.display();
-    let pem = std::fs::read(path).map_err(|error| format!("the file {shown} cannot be read: {error}"))?;
+    let pem = file::read(path).map_err(|error| format!("the file {shown} cannot be read: {error}"))?;
     match reqwest::Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(pem.into()),
         _ => Err(format!("the file {shown} holds no certificate; expected PEM, `-----BEGIN CERTIFICATE-----`")),

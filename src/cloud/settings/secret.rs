@@ -1,5 +1,6 @@
 //! References to secrets: where a secret is, never the secret. The value is read when an account is set up.
 
+use super::read_text;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
@@ -54,10 +55,9 @@ impl SecretRef {
     pub fn read(&self, environment: &Environment) -> Result<SecretString, String> {
         let text = match self {
             Self::Env(name) => environment.get(name),
-            Self::File(path) => Some(
-                std::fs::read_to_string(path)
-                    .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))?,
-            ),
+            Self::File(path) => {
+                Some(read_text(path).map_err(|error| format!("the file {} cannot be read: {error}", path.display()))?)
+            }
         };
         match text.as_deref().map(str::trim) {
             None => Err(format!("{self} is not set")),

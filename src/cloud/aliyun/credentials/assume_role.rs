@@ -3,16 +3,11 @@
 use super::role::RoleOptions;
 use super::sts::{AssumeRoleCall, AssumeRoleWithOidcCall};
 use super::variables::{self, or_variable};
-use crate::cloud::credentials::{Found, Source, read_file};
+use crate::cloud::credentials::{Found, Source, read_token};
 use crate::cloud::settings::Environment;
 use crate::cloud::{Client, Error};
-use crate::model::Reason;
 use futures_util::future::{BoxFuture, FutureExt};
-use secrecy::SecretString;
-use std::path::{Path, PathBuf};
-
-/// Characters a token has at the most, by the vendor's documents.
-const LONGEST_TOKEN: usize = 20_000;
+use std::path::PathBuf;
 
 /// AssumeRole with the keys of another source.
 #[derive(Debug)]
@@ -81,9 +76,9 @@ impl Oidc {
             return unset("token file", variables::OIDC_TOKEN_FILE);
         };
         // Read anew each time: the cluster replaces it every hour.
-        let token = read_token(&file)?;
+        let (token, stamp) = read_token(&file)?;
         let call = AssumeRoleWithOidcCall { role: &role, provider_arn: &provider_arn, token: &token };
-        Ok(Found::Keys(client.call_for_keys(&call).await?))
+        Ok(Found::Keys(client.call_for_keys(&call).await?.read_from([stamp])))
     }
 }
 
@@ -94,15 +89,5 @@ impl Source for Oidc {
 
     fn keys<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<Found, Error>> {
         self.assume(client).boxed()
-    }
-}
-
-fn read_token(path: &Path) -> Result<SecretString, Error> {
-    let wrong = |what: &str| Error::new(Reason::Denied, format!("the token file {} {what}", path.display()));
-    let (text, _) = read_file(path)?.ok_or_else(|| wrong("does not exist"))?;
-    match text.trim() {
-        "" => Err(wrong("is empty")),
-        token if token.len() > LONGEST_TOKEN => Err(wrong("holds no token: it is too long")),
-        token => Ok(token.into()),
     }
 }

@@ -73,6 +73,8 @@ pub(in crate::cloud::aliyun) struct Section {
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "AliyunCredentialsSource")]
 pub(super) enum SourceName {
+    /// The default chain: `env`, `oidc`, `profile`, `credentials_file`, `instance_role`, `uri`; the first that has keys.
+    Default,
     /// The environment variables ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and
     /// ALIBABA_CLOUD_SECURITY_TOKEN.
     Env,
@@ -139,6 +141,7 @@ impl Section {
         let role = self.role();
         let Self { file, profile, .. } = self;
         match source {
+            SourceName::Default => Box::new(default_chain(&environment)),
             SourceName::Env => Box::new(environment_keys(&environment)),
             SourceName::Profile => Box::new(CliProfile { file, profile, environment }),
             SourceName::CredentialsFile => Box::new(CredentialsFile { file, profile, environment }),

@@ -11,7 +11,8 @@ use std::path::Path;
 /// Characters of a session policy at the most.
 const LONGEST_POLICY: usize = 2048;
 
-const ALL: [SourceName; 8] = [
+const ALL: [SourceName; 9] = [
+    SourceName::Default,
     SourceName::Env,
     SourceName::Profile,
     SourceName::CredentialsFile,
@@ -25,6 +26,7 @@ const ALL: [SourceName; 8] = [
 impl SourceName {
     const fn as_str(self) -> &'static str {
         match self {
+            Self::Default => "default",
             Self::Env => "env",
             Self::Profile => "profile",
             Self::CredentialsFile => "credentials_file",
@@ -38,7 +40,7 @@ impl SourceName {
 
     const fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Env => &[],
+            Self::Default | Self::Env => &[],
             Self::Profile | Self::CredentialsFile => &["file", "profile"],
             Self::InstanceRole => &["role_name", "metadata_endpoint", "require_token"],
             Self::Oidc => &[

@@ -106,7 +106,7 @@ async fn what_is_wrong_with_a_profile_is_said_without_its_secrets() {
         (json!({"mode": "OIDC", "ram_role_arn": "r"}), "ALIBABA_CLOUD_OIDC_PROVIDER_ARN is not set"),
         (
             json!({"mode": "OIDC", "ram_role_arn": "r", "oidc_provider_arn": "p", "oidc_token_file": "/no/token"}),
-            "the token file /no/token does not exist",
+            "the file /no/token does not exist; expected a token in it",
         ),
         (json!({"mode": "CredentialsURI"}), "ALIBABA_CLOUD_CREDENTIALS_URI is not set"),
         (json!({"mode": "External"}), "`process_command` is missing"),
@@ -179,7 +179,7 @@ async fn the_ini_file_in_every_type() {
     assert_eq!(ask(&source(&[])).await.unwrap(), ["a", "b"]);
     let cases: &[(&'static [(&str, &str)], &str)] = &[
         (&[(variables::PROFILE, "role")], "no role is named and ALIBABA_CLOUD_ROLE_ARN is not set"),
-        (&[(variables::PROFILE, "token")], "the token file /no/token does not exist"),
+        (&[(variables::PROFILE, "token")], "the file /no/token does not exist; expected a token in it"),
         (
             &[(variables::PROFILE, "pair")],
             "\"rsa_key_pair\" is not supported; expected one of access_key, ram_role_arn",
@@ -212,6 +212,7 @@ fn mistakes(section: Value, environment: Option<&Environment>) -> Vec<String> {
 fn every_source_is_taken_with_its_options() {
     let nothing = Environment::from_fn(|_| None);
     for section in [
+        json!({"source": "default"}),
         json!({"source": "env"}),
         json!({"source": "profile", "file": "/f", "profile": "p"}),
         json!({"source": "credentials_file", "file": "/f", "profile": "p"}),

@@ -5,8 +5,8 @@
 
 use super::super::api::{Question, document};
 use super::super::error::Shown;
-use super::{Surroundings, temporary, token_in};
-use crate::cloud::credentials::{Found, Given, Source};
+use super::{Surroundings, temporary};
+use crate::cloud::credentials::{Found, Given, Source, read_token};
 use crate::cloud::header::unsendable;
 use crate::cloud::settings::Endpoint;
 use crate::cloud::{Answer, Call, Client, Error, Stamp};
@@ -39,7 +39,7 @@ impl Federated<'_> {
     /// # Errors
     /// What is wrong with the file, or why IAM gave no keys.
     pub(super) async fn keys(self, client: &Client) -> Result<Given, Error> {
-        let (id_token, stamp) = token_in(self.id_token_file)?;
+        let (id_token, stamp) = read_token(self.id_token_file)?;
         client.announce::<CreateTokenWithIdToken<'_>>();
         client.announce::<CreateTemporaryAccessKeyByToken<'_>>();
         let call = CreateTokenWithIdToken { iam: self.iam, idp_id: self.idp_id, id_token: &id_token };

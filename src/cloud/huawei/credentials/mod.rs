@@ -26,7 +26,7 @@ pub(super) use config::{Section, Surrounded, endpoint_in};
 use super::api::Site;
 use super::project::is_project_id;
 use crate::cloud::Error;
-use crate::cloud::credentials::{Chain, Keys, Source, Stamp, read_file};
+use crate::cloud::credentials::{Chain, Keys, Source};
 use crate::cloud::settings::{Endpoint, Environment, NearbyEndpoint};
 use crate::model::Reason;
 use environment::EnvironmentKeys;
@@ -35,7 +35,6 @@ use oidc::Oidc;
 use pod_identity::PodIdentity;
 use profile::Profile;
 use secrecy::SecretString;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A source and what its keys are for.
@@ -116,16 +115,6 @@ fn key(name: &str, text: &str) -> Result<SecretString, Error> {
     let message =
         format!("{name} is empty or has a blank or another character that no key has; expected the key alone");
     Err(Error::new(Reason::Denied, message))
-}
-
-/// The token in a file, and the file's stamp.
-fn token_in(path: &Path) -> Result<(SecretString, Stamp), Error> {
-    let wrong = |what: &str| Error::new(Reason::Denied, format!("the file {} {what}", path.display()));
-    let (text, stamp) = read_file(path)?.ok_or_else(|| wrong("is not there; expected a token in it"))?;
-    match text.trim() {
-        "" => Err(wrong("is empty; expected a token in it")),
-        token => Ok((token.into(), stamp)),
-    }
 }
 
 /// An IAM token, in place of a key.

@@ -3,9 +3,9 @@
 //! Options that are left out come from the variables that `OidcStsCredentialProvider` of `huaweicloudsdkcore` 3.1.219
 //! reads. Unlike there, the token's file is read anew each time.
 
+use super::Surroundings;
 use super::sts::{AssumeAgencyWithOidc, Session};
-use super::{Surroundings, token_in};
-use crate::cloud::credentials::{Found, Source, Stamp};
+use crate::cloud::credentials::{Found, Source, Stamp, read_token};
 use crate::cloud::{Client, Error};
 use crate::model::Reason;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -71,7 +71,7 @@ impl Oidc {
     }
 
     fn id_token(&self) -> Result<Option<(SecretString, Option<Stamp>)>, Error> {
-        let read = |path: &Path| token_in(path).map(|(token, stamp)| Some((token, Some(stamp))));
+        let read = |path: &Path| read_token(path).map(|(token, stamp)| Some((token, Some(stamp))));
         if let Some(path) = &self.token_file {
             return read(path);
         }

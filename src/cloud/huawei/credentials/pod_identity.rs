@@ -2,8 +2,8 @@
 //!
 //! Asked as `PodIdentityAccessor` of `huaweicloudsdkcore` 3.1.219 does; the variables are set in the pod by CCE.
 
-use super::{temporary, token_in};
-use crate::cloud::credentials::{Found, Source};
+use super::temporary;
+use crate::cloud::credentials::{Found, Source, read_token};
 use crate::cloud::header::{secret_value, unsendable};
 use crate::cloud::settings::{Environment, NearbyEndpoint};
 use crate::cloud::{Client, Error};
@@ -59,7 +59,7 @@ impl PodIdentity {
         let Some(uri) = self.uri()? else { return unset(FULL_URI) };
         let file = self.token_file.clone().or_else(|| self.environment.get(TOKEN_FILE).map(PathBuf::from));
         let Some(file) = file else { return unset(TOKEN_FILE) };
-        let (token, stamp) = token_in(&file)?;
+        let (token, stamp) = read_token(&file)?;
         let request = Request::post(uri.0)
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, secret_value(token.expose_secret())?);

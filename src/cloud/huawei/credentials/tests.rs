@@ -74,7 +74,7 @@ async fn what_a_file_lacks_is_said_and_what_it_holds_is_not() {
         ("[basic]\nak = a\nsk = hunter2%1\n", "`sk` has a single `%`; expected `%%`"),
         ("[basic]\nak = a\nsk = b\nproject_id = hunter2/..\n", "`project_id` is no project id"),
         ("[basic]\nak = a\nsk = b\niam_endpoint = http://hunter2\n", "`iam_endpoint` is no address"),
-        ("[basic]\nidp_id = a\nid_token_file = /nowhere/token\nak = a\nsk = b\n", "/nowhere/token is not there"),
+        ("[basic]\nidp_id = a\nid_token_file = /nowhere/token\nak = a\nsk = b\n", "/nowhere/token does not exist"),
         ("[basic\nhunter2", "is no ini file"),
     ] {
         let error = profile(content).await.0.unwrap_err();
@@ -118,7 +118,7 @@ async fn the_environment_is_read_as_the_vendors_sdk_reads_it() {
         (vec![], "HUAWEICLOUD_SDK_AK is not set"),
         (vec![ak.clone()], "HUAWEICLOUD_SDK_SK is not set"),
         (vec![ak.clone(), sk.clone(), project("a/b")], "HUAWEICLOUD_SDK_PROJECT_ID is no project id"),
-        (vec![ak, sk, idp, id_token], "the file /nowhere/token is not there"),
+        (vec![ak, sk, idp, id_token], "the file /nowhere/token does not exist"),
     ] {
         let (error, project) = read(&variables).await;
         let error = error.unwrap_err();

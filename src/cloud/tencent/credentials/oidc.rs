@@ -4,12 +4,11 @@
 use super::Surroundings;
 use super::sts::{AssumeRoleWithWebIdentity, Role};
 use super::values::{KeyLife, RoleArn, SessionName};
-use crate::cloud::credentials::{Found, Source, read_file};
+use crate::cloud::credentials::{Found, Source, read_token};
 use crate::cloud::{Client, Error};
 use crate::model::Reason;
 use futures_util::future::{BoxFuture, FutureExt};
-use secrecy::SecretString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What the cluster puts into a pod's environment; each option comes before its variable.
 #[derive(Clone, Debug)]
@@ -71,21 +70,12 @@ impl Oidc {
         let no_role = |message| Error::new(Reason::Denied, format!("TKE_ROLE_ARN: {message}"));
         let arn = RoleArn::try_from(role_arn).map_err(no_role)?;
         let role = Role { arn, session_name: self.session_name.clone(), life: self.life };
-        let token = token(&token_file)?;
+        // The token there is now: the cluster writes a new one long before the old one ends.
+        let (token, stamp) = read_token(&token_file)?;
         let sts = &self.surroundings.sts;
         let call =
             AssumeRoleWithWebIdentity { sts, region: &region, provider_id: &provider_id, token: &token, role: &role };
-        client.call_for_keys(&call).await.map(Found::Keys)
-    }
-}
-
-/// The token there is now: the cluster writes a new one long before the old one ends.
-fn token(path: &Path) -> Result<SecretString, Error> {
-    let wrong = |what: &str| Error::new(Reason::Denied, format!("the token file {} {what}", path.display()));
-    let Some((text, _)) = read_file(path)? else { return Err(wrong("is not there")) };
-    match text.trim() {
-        "" => Err(wrong("is empty")),
-        token => Ok(token.into()),
+        Ok(Found::Keys(client.call_for_keys(&call).await?.read_from([stamp])))
     }
 }
 

@@ -247,7 +247,7 @@ async fn a_pod_has_its_role_by_variables_or_options() {
     let error = setting.ask(&options, &[]).await.unwrap_err();
     assert!(error.starts_with("denied: InvalidParameter.WebIdentityTokenError: the token was refused"), "{error}");
     setting.home.write("token", "\n");
-    assert!(setting.ask(&options, &[]).await.unwrap_err().ends_with("/token is empty"));
+    assert!(setting.ask(&options, &[]).await.unwrap_err().ends_with("/token is empty; expected a token in it"));
 }
 
 #[tokio::test]
