@@ -3,6 +3,7 @@
 //! It owns what runs. Whoever asks is answered when the new config is in force, or with every mistake that keeps the one
 //! before in force.
 
+use super::notify;
 use super::running::{Difference, Running};
 use crate::clock;
 use crate::cloud;
@@ -103,7 +104,9 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> Answer {
+        notify::reloading();
         let result = self.load_and_apply().await;
+        notify::reloaded();
         match &result {
             Ok(difference) => {
                 self.own.config_taken(clock::now());
