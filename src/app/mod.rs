@@ -120,7 +120,8 @@ pub async fn run(start: Start, listener: TcpListener, stop: CancellationToken) -
     let lags = Arc::new(Lags::default());
     let pulses = Pulses::default();
     let ends = stop.clone();
-    let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), pulses.clone(), ends);
+    let running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), pulses.clone(), ends);
+    let mut running = running.keeping(config.state_path.clone());
     let accounts = config.counts().accounts;
     running.apply(config).await.context("an account cannot be set up")?;
     store.settle();

@@ -12,7 +12,7 @@ use crate::poll::{Changes, Handle, Loop};
 use crate::store::{Rules, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +28,8 @@ pub(super) struct Running {
     stop: CancellationToken,
     accounts: BTreeMap<AccountKey, Polling>,
     loops: JoinSet<()>,
-    /// The state file of the first config, which is kept to the end; none until there was one.
-    state_path: Option<Option<PathBuf>>,
+    /// The state file of the first config, which is kept to the end.
+    state_path: Option<PathBuf>,
 }
 
 /// One account.
@@ -67,6 +67,11 @@ impl Running {
         Self { store, own, lags, pulses, shared, stop, accounts, loops, state_path: None }
     }
 
+    /// The same with that state file, if there is one.
+    pub(super) fn keeping(self, state_path: Option<PathBuf>) -> Self {
+        Self { state_path, ..self }
+    }
+
     /// Goes on with this config in place of the one before.
     ///
     /// # Errors
@@ -74,7 +79,7 @@ impl Running {
     pub(super) async fn apply(&mut self, config: Config) -> Result<Difference, cloud::Error> {
         let rules = rules(&config);
         let accounts = self.build(config.accounts)?;
-        self.keep_state_path(config.state_path);
+        self.tell_of_state_path(config.state_path.as_deref());
         let groups = accounts.iter().flat_map(|(_, account)| groups(account)).collect();
         let wanted: BTreeSet<AccountKey> = accounts.iter().map(|(_, account)| account.key.clone()).collect();
         let mut difference = Difference::default();
@@ -101,9 +106,9 @@ impl Running {
     }
 
     /// Another state file is for another process: this one holds what the counters began with.
-    fn keep_state_path(&mut self, wanted: Option<PathBuf>) {
-        let kept = self.state_path.get_or_insert_with(|| wanted.clone());
-        if *kept != wanted {
+    fn tell_of_state_path(&self, wanted: Option<&Path>) {
+        let kept = self.state_path.as_deref();
+        if kept != wanted {
             tracing::warn!(
                 ?kept,
                 ?wanted,
