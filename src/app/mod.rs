@@ -44,6 +44,8 @@ pub const REVISION: &str = match option_env!("CLOUD_TASK_EXPORTER_REVISION") {
 
 /// Everything has ended so long after it was asked to stop, or is cut off.
 const GRACE: Duration = Duration::from_secs(12);
+/// What is left for the state file then is written in so long, or lost: a disk that hangs does not keep the process.
+const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// Listens on the first of these hosts and ports that can be listened on.
 ///
@@ -118,7 +120,8 @@ pub async fn run(start: Start, listener: TcpListener, stop: CancellationToken) -
     let lags = Arc::new(Lags::default());
     let pulses = Pulses::default();
     let ends = stop.clone();
-    let mut running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), pulses.clone(), ends);
+    let running = Running::new(Arc::clone(&store), Arc::clone(&own), Arc::clone(&lags), pulses.clone(), ends);
+    let mut running = running.keeping(config.state_path.clone());
     let accounts = config.counts().accounts;
     running.apply(config).await.context("an account cannot be set up")?;
     store.settle();
@@ -142,7 +145,9 @@ pub async fn run(start: Start, listener: TcpListener, stop: CancellationToken) -
     let result = run_until_stopped(parts, stop).await;
     if let Some(keeper) = &keeper {
         // What ended after the keeper had.
-        keeper.finish().await;
+        if timeout(LAST_WRITE, keeper.finish()).await.is_err() {
+            tracing::error!("the state file cannot be written in time: what is new is lost");
+        }
     }
     result
 }

@@ -1,5 +1,6 @@
 //! What the service manager is told of the process, as sd_notify(3) of systemd describes it: that it serves, that it is
-//! alive, that it stops. Where there is no service manager (no `NOTIFY_SOCKET`), nobody is told anything.
+//! alive, that it loads its config anew, that it stops. Where there is no service manager (no `NOTIFY_SOCKET`), nobody is
+//! told anything.
 
 use super::pulse::Pulses;
 use sd_notify::NotifyState;
@@ -38,6 +39,20 @@ pub(super) async fn keep_telling(pulses: Pulses, status: impl Fn() -> String, st
         }
     }
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+}
+
+/// Tells that the config is being loaded anew. The instant is for `Type=notify-reload`, which takes no such message without
+/// it (systemd.service(5)).
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "the service manager cannot be told of a reload"),
+    }
+}
+
+/// Tells that a reload is over, whether the new config was taken or not.
+pub(super) fn reloaded() {
+    tell(&[NotifyState::Ready]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {

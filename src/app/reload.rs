@@ -3,6 +3,7 @@
 //! It owns what runs. Whoever asks is answered when the new config is in force, or with every mistake that keeps the one
 //! before in force.
 
+use super::notify;
 use super::running::{Difference, Running};
 use crate::clock;
 use crate::cloud;
@@ -103,7 +104,9 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> Answer {
+        notify::reloading();
         let result = self.load_and_apply().await;
+        notify::reloaded();
         match &result {
             Ok(difference) => {
                 self.own.config_taken(clock::now());
@@ -124,7 +127,10 @@ impl Reloader {
         let loaded = spawn_blocking(move || both(load(), security.read_again())).await;
         let (config, next) = loaded.map_err(|error| format!("loading the config ended by a bug: {error}"))??;
         let difference = self.running.apply(config).await.map_err(|error| cloud::chain(&error))?;
-        self.security.enforce(next);
+        let security = Arc::clone(&self.security);
+        // Who looks at the files of the web config, on a slow disk perhaps, is waited for, but not by the executor.
+        let enforced = spawn_blocking(move || security.enforce(next)).await;
+        enforced.map_err(|error| format!("taking the web config ended by a bug: {error}"))?;
         Ok(difference)
     }
 }

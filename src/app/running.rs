@@ -12,6 +12,7 @@ use crate::poll::{Changes, Handle, Loop};
 use crate::store::{Rules, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,8 @@ pub(super) struct Running {
     stop: CancellationToken,
     accounts: BTreeMap<AccountKey, Polling>,
     loops: JoinSet<()>,
+    /// The state file of the first config, which is kept to the end.
+    state_path: Option<PathBuf>,
 }
 
 /// One account.
@@ -60,7 +63,13 @@ impl Running {
     ) -> Self {
         let shared =
             Shared::new(Arc::clone(&own) as Arc<dyn Observe>).remembering(Arc::clone(&store) as Arc<dyn Memory>);
-        Self { store, own, lags, pulses, shared, stop, accounts: BTreeMap::new(), loops: JoinSet::new() }
+        let (accounts, loops) = (BTreeMap::new(), JoinSet::new());
+        Self { store, own, lags, pulses, shared, stop, accounts, loops, state_path: None }
+    }
+
+    /// The same with that state file, if there is one.
+    pub(super) fn keeping(self, state_path: Option<PathBuf>) -> Self {
+        Self { state_path, ..self }
     }
 
     /// Goes on with this config in place of the one before.
@@ -70,6 +79,7 @@ impl Running {
     pub(super) async fn apply(&mut self, config: Config) -> Result<Difference, cloud::Error> {
         let rules = rules(&config);
         let accounts = self.build(config.accounts)?;
+        self.tell_of_state_path(config.state_path.as_deref());
         let groups = accounts.iter().flat_map(|(_, account)| groups(account)).collect();
         let wanted: BTreeSet<AccountKey> = accounts.iter().map(|(_, account)| account.key.clone()).collect();
         let mut difference = Difference::default();
@@ -93,6 +103,18 @@ impl Running {
         }
         self.store.set_groups(groups);
         Ok(difference)
+    }
+
+    /// Another state file is for another process: this one holds what the counters began with.
+    fn tell_of_state_path(&self, wanted: Option<&Path>) {
+        let kept = self.state_path.as_deref();
+        if kept != wanted {
+            tracing::warn!(
+                ?kept,
+                ?wanted,
+                "a changed state.path needs a restart; the state file stays the one there is"
+            );
+        }
     }
 
     fn build(&self, accounts: Vec<Box<dyn Prepared>>) -> Result<Vec<(String, Account)>, cloud::Error> {

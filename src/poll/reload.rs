@@ -7,7 +7,6 @@ use crate::clock;
 use crate::cloud::{Account, Cloud};
 use crate::model::{Target, TaskKey};
 use crate::schedule::{Lag, resumed_due};
-use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -44,15 +43,6 @@ pub struct Changes {
     pub finders_added: usize,
     /// Ways to find tasks that are gone.
     pub finders_removed: usize,
-}
-
-/// A task that was found before a restart.
-struct Resumed {
-    /// The place of its finder now.
-    place: usize,
-    id: Arc<str>,
-    /// When a list last named it.
-    listed: Timestamp,
 }
 
 impl Handle {
@@ -110,19 +100,16 @@ impl Loop {
         self.roster.keep_orphans(held.iter().map(|target| &target.key.task_id));
         let resumed = self.resume_found();
         let ids: BTreeSet<Arc<str>> = held.iter().map(|target| Arc::clone(&target.key.task_id)).collect();
-        let ids: BTreeSet<Arc<str>> =
-            ids.into_iter().chain(self.roster.named()).chain(resumed.iter().map(|task| Arc::clone(&task.id))).collect();
+        let ids: BTreeSet<Arc<str>> = ids.into_iter().chain(self.roster.named()).chain(resumed).collect();
         for (count, id) in ids.into_iter().enumerate() {
             self.settle(&id, &mut changes);
             if count % TURN == TURN - 1 {
                 yield_now().await;
             }
         }
-        for Resumed { place, id, listed } in resumed {
-            if self.roster.is_found(place, &id) {
-                let key = TaskKey { account: self.account.clone(), task_id: id };
-                self.store.listed(place, [&key], listed);
-            }
+        // A restart looks for them by the place and the group that their finder has now.
+        for (place, key, listed) in self.roster.found() {
+            self.store.listed(place, [&key], listed);
         }
         self.reschedule();
         changes
@@ -130,9 +117,9 @@ impl Loop {
 
     /// Takes up the tasks that were found before a restart. A finder of the same place and group has its own again; where
     /// the list of finders changed, the first of the same group has them.
-    fn resume_found(&mut self) -> Vec<Resumed> {
+    fn resume_found(&mut self) -> BTreeSet<Arc<str>> {
         let now = clock::now();
-        let (mut resumed, mut ids) = (Vec::new(), BTreeSet::new());
+        let mut ids = BTreeSet::new();
         for is_in_place in [true, false] {
             for (place, group) in self.roster.groups().into_iter().enumerate() {
                 let found = self.store.found_before(&self.account, &group, is_in_place.then_some(place));
@@ -142,12 +129,11 @@ impl Loop {
                     let listed = listed.min(now);
                     if ids.insert(Arc::clone(&id)) {
                         self.roster.restore(place, &id, listed);
-                        resumed.push(Resumed { place, id, listed });
                     }
                 }
             }
         }
-        resumed
+        ids
     }
 
     /// What was asked of the cloud before is asked of this one anew.

@@ -124,8 +124,18 @@ impl Roster {
         }
     }
 
+    /// The tasks that are polled because a finder has found them: its place, and when its list last named each.
+    pub(super) fn found(&self) -> Vec<(usize, TaskKey, Timestamp)> {
+        let of_finder = |(place, Found { finder, discovery, .. }): (usize, &Found)| {
+            let own = discovery.listed().filter(|(id, _)| self.is_found(place, id));
+            let key = |id: &str| TaskKey { task_id: id.into(), ..finder.template.key.clone() };
+            own.map(|(id, listed)| (place, key(id), listed)).collect::<Vec<_>>()
+        };
+        self.finders.iter().enumerate().flat_map(of_finder).collect()
+    }
+
     /// Whether a task is polled because the finder of that place has found it.
-    pub(super) fn is_found(&self, place: usize, id: &str) -> bool {
+    fn is_found(&self, place: usize, id: &str) -> bool {
         !self.named.contains_key(id) && self.finders.iter().position(|found| found.discovery.names(id)) == Some(place)
     }
 

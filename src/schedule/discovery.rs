@@ -59,9 +59,14 @@ impl Discovery {
         self.listed.insert(id, (listed, 0));
     }
 
+    /// Each task, and when a list last named it.
+    pub fn listed(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.listed.iter().map(|(id, (at, _))| (&**id, *at))
+    }
+
     /// The tasks that were named by the list of that instant.
     pub fn listed_at(&self, now: Timestamp) -> impl Iterator<Item = &str> {
-        self.listed.iter().filter(move |(_, (at, _))| *at == now).map(|(id, _)| &**id)
+        self.listed().filter(move |(_, at)| *at == now).map(|(id, _)| id)
     }
 
     /// Forgets a task, so that it counts as new when it is listed again.

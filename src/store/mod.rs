@@ -154,8 +154,11 @@ impl Store {
         let known = &mut *guard;
         for key in keys {
             let Some(entry) = known.tasks.get_mut(key) else { continue };
-            let group = (&*entry.target().group).into();
-            entry.standing_mut().found = Some(Found { finder: place, group, listed: at });
+            let found = Some(Found { finder: place, group: (&*entry.target().group).into(), listed: at });
+            if entry.standing().found == found {
+                continue;
+            }
+            entry.standing_mut().found = found;
             if let Some(changes) = &mut known.changes {
                 changes.polled(key, false);
             }

@@ -55,7 +55,7 @@ impl Store {
         let rows = known.accounts.iter().map(|(key, account)| AccountRow {
             key: key.clone(),
             cloud_region: Arc::clone(&account.cloud_region),
-            tasks: known.tasks.keys().filter(|task| task.account == *key).count(),
+            tasks: known.of_account(key).count(),
             polled: account.polled,
             problem: account.problem.clone(),
         });

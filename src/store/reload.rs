@@ -1,6 +1,7 @@
 //! What a config that is loaded anew changes in what is known: the rules, and which tasks, accounts and groups there are.
 //!
-//! Each change holds the lock for one task or one account at a time, so no scrape waits for all of them.
+//! What costs time for each task, such as rendering it anew, holds the lock for that task alone, so no scrape waits for
+//! all of them.
 
 use super::changes::Kind;
 use super::{Entry, Known, Rules, Store, name};
@@ -79,7 +80,8 @@ impl Store {
 }
 
 impl Known {
-    fn of_account<'a>(&'a self, account: &'a AccountKey) -> impl Iterator<Item = (&'a TaskKey, &'a Entry)> {
+    /// The tasks of an account.
+    pub(super) fn of_account<'a>(&'a self, account: &'a AccountKey) -> impl Iterator<Item = (&'a TaskKey, &'a Entry)> {
         let first = TaskKey { account: account.clone(), task_id: "".into() };
         self.tasks.range(first..).take_while(|(key, _)| key.account == *account)
     }

@@ -162,6 +162,25 @@ fn a_finish_is_counted_once_whatever_is_reloaded() {
 }
 
 #[test]
+fn a_changed_state_path_is_for_the_next_start() {
+    let cloud = FakeCloud::start(running);
+    let path = file("marker", "").with_file_name("state");
+    let with = |state: &str| {
+        let state = format!("state: {{path: {}{state}}}\n", path.display());
+        config("interval: 1s", &[account("ack", &cloud, &["{task: T-a}"])]) + &state
+    };
+    let served = Reloadable::start(&with(""));
+    assert_eq!(served.reload(&with("-other")).0, 200);
+    let warned = || served.exporter.logged("a changed state.path needs a restart");
+    let line = eventually("a warning", || warned().pop());
+    assert!(line.contains("state-other"), "{line}");
+    assert_eq!(served.reload(&with("")).0, 200);
+    assert_eq!(warned().len(), 1, "nothing differs any more");
+    served.exporter.wait_until_kept();
+    assert!(path.exists() && !path.with_file_name("state-other").exists());
+}
+
+#[test]
 fn a_broken_config_changes_nothing_and_every_mistake_is_told() {
     let cloud = FakeCloud::start(running);
     let good = config("interval: 1s", &[account("ack", &cloud, &["{task: T-a}"])]);

@@ -4,6 +4,7 @@
 use crate::fake::{Asked, FakeCloud, Reply};
 use crate::harness::{Exporter, binary, file};
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 /// Stands in each secret, and nowhere else.
 const MARK: &str = "s3cr3t";
@@ -27,7 +28,7 @@ fn secret(name: &str) -> String {
     format!("{MARK}/{name}+\"x\"")
 }
 
-fn config(endpoint: &str) -> String {
+fn config(endpoint: &str, state: &Path) -> String {
     let huawei = |name: &str, credentials: &str| {
         format!(
             "  - account: {name}\n    region: cn-north-4\n    project_id: 0123456789abcdef0123456789abcdef\n    \
@@ -43,21 +44,23 @@ fn config(endpoint: &str) -> String {
          aliyun:\n  - account: prod\n    region: cn-hangzhou\n    endpoint: {endpoint}\n    rate_limit: 1000\n    \
          credentials: {{access_key_id: {{env: KEY}}, access_key_secret: {{env: ALIYUN_KEY}}, security_token: {{env: ALIYUN_TOKEN}}}}\n    \
          targets: [{{task: T-1}}]\n\
-         huawei:\n{}{}{}",
+         huawei:\n{}{}{}state: {{path: {}}}\n",
         huawei("key", "access_key: {env: KEY}, secret_key: {env: HUAWEI_KEY}, security_token: {env: HUAWEI_TOKEN}"),
         huawei("user", "user_name: exporter, password: {env: HUAWEI_PASSWORD}, domain: company"),
         huawei("token", "token: {env: HUAWEI_GIVEN_TOKEN}"),
+        state.display(),
     )
 }
 
-/// The exporter with every detail in its log, in that format.
-fn start(cloud: &FakeCloud, format: &str) -> Exporter {
-    let path = file("config.yaml", &config(&cloud.endpoint()));
+/// The exporter with every detail in its log, in that format, and its state file.
+fn start(cloud: &FakeCloud, format: &str) -> (Exporter, PathBuf) {
+    let state = file("marker", "").with_file_name("state");
+    let path = file("config.yaml", &config(&cloud.endpoint(), &state));
     let mut command = binary();
     command.arg(format!("--config.file={}", path.display()));
     command.args(["--log.level=debug", &format!("--log.format={format}")]);
     command.envs(SECRETS.map(|name| (name, secret(name))));
-    Exporter::start(command)
+    (Exporter::start(command), state)
 }
 
 /// IAM's answer with a token, which is a secret, too.
@@ -126,7 +129,7 @@ const SHAPES: [Shape; 9] = [
 /// Every account meets that answer, and two exporters with logs of either kind say what they have to say about it.
 fn shows_no_secret(shape: Shape, of_iam: bool) {
     let cloud = FakeCloud::start(move |asked| if is_iam(asked) && !of_iam { issued() } else { shape(&known(asked)) });
-    for exporter in ["logfmt", "json"].map(|format| start(&cloud, format)) {
+    for (exporter, state) in ["logfmt", "json"].map(|format| start(&cloud, format)) {
         for target in TARGETS {
             exporter.wait_for("cloud_task_poll_success", &[target], 0.0);
         }
@@ -137,6 +140,9 @@ fn shows_no_secret(shape: Shape, of_iam: bool) {
         let shown = exporter.logged(MARK);
         assert!(shown.is_empty() && !exporter.logged("polling a").is_empty(), "{shown:#?}");
         assert_eq!(exporter.terminate(), Some(0));
+        let kept = std::fs::read(&state).unwrap();
+        let holds = |text: &str| kept.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+        assert!(!holds(MARK) && TARGETS.into_iter().all(holds), "the state file holds each failure, and no secret");
     }
     let sent = |name: &str| cloud.asked_about("").iter().any(|asked| format!("{asked:?}").contains(name));
     for name in ["TENCENT_TOKEN", "ALIYUN_TOKEN", "HUAWEI_TOKEN", "HUAWEI_PASSWORD", "HUAWEI_GIVEN_TOKEN"] {

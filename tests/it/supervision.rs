@@ -5,6 +5,7 @@ use crate::harness::{Exporter, binary, eventually, file};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -91,14 +92,14 @@ fn a_second_signal_ends_it_at_once() {
     assert!(exporter.is_up(), "it waits for the reader of the scrape");
     exporter.signal("INT");
     assert_eq!(exporter.exit_code(), Some(1));
-    assert_eq!(exporter.logged("\"stopping at once\"").len(), 1);
+    eventually("its last line", || exporter.logged("\"stopping at once\"").pop());
     assert!(exporter.logged("cut off").is_empty(), "it did not wait");
 }
 
 /// What a service manager is told, line by line.
 struct Manager {
     socket: UnixDatagram,
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
 impl Manager {
@@ -112,11 +113,15 @@ impl Manager {
 
     fn start(&self, watchdog: &str) -> (FakeCloud, Exporter) {
         let cloud = FakeCloud::start(|_| Reply::json(GOOD));
-        let config = file("config.yaml", &config(&cloud.endpoint(), 1));
+        let exporter = self.serve(&file("config.yaml", &config(&cloud.endpoint(), 1)), watchdog);
+        (cloud, exporter)
+    }
+
+    fn serve(&self, config: &Path, watchdog: &str) -> Exporter {
         let mut command = binary();
         command.arg(format!("--config.file={}", config.display()));
         command.env("NOTIFY_SOCKET", &self.path).env("WATCHDOG_USEC", watchdog);
-        (cloud, Exporter::start(command))
+        Exporter::start(command)
     }
 
     /// The next datagram.
@@ -124,6 +129,16 @@ impl Manager {
         let mut told = [0; 4096];
         let length = self.socket.recv(&mut told).unwrap();
         std::str::from_utf8(&told[..length]).unwrap().to_owned()
+    }
+
+    /// The next one that is neither its status alone nor a sign of life.
+    fn told_next_but_life(&self) -> String {
+        loop {
+            let told = self.told();
+            if !told.starts_with("STATUS=") && told != "WATCHDOG=1\n" {
+                return told;
+            }
+        }
     }
 }
 
@@ -137,14 +152,30 @@ fn the_service_manager_is_told_of_start_life_and_stop() {
         assert_eq!(manager.told(), "WATCHDOG=1\n");
     }
     exporter.signal("TERM");
-    let mut told = manager.told();
-    while !told.contains("STOPPING") {
-        assert!(told.starts_with("STATUS=") || told == "WATCHDOG=1\n", "{told}");
-        told = manager.told();
-    }
-    assert_eq!(told, "STOPPING=1\nSTATUS=stopping\n");
+    assert_eq!(manager.told_next_but_life(), "STOPPING=1\nSTATUS=stopping\n");
     assert_eq!(exporter.exit_code(), Some(0));
     assert!(exporter.logged("\"WARN\"").is_empty());
+}
+
+#[test]
+fn the_service_manager_is_told_of_a_reload_from_its_begin_to_its_end() {
+    let manager = Manager::new();
+    let cloud = FakeCloud::start(|_| Reply::json(GOOD));
+    let path = file("config.yaml", &config(&cloud.endpoint(), 1));
+    let mut exporter = manager.serve(&path, "0");
+    assert_eq!(manager.told(), "READY=1\n");
+    // The second is refused, and over all the same.
+    for content in [config(&cloud.endpoint(), 2), "nothing: of use\n".to_owned()] {
+        std::fs::write(&path, content).unwrap();
+        exporter.signal("HUP");
+        let told = manager.told_next_but_life();
+        let at = told.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap_or_else(|| panic!("{told}"));
+        assert!(at.trim_end().parse::<u64>().unwrap() > 0);
+        assert_eq!(manager.told_next_but_life(), "READY=1\n");
+    }
+    exporter.signal("TERM");
+    assert_eq!(manager.told_next_but_life(), "STOPPING=1\nSTATUS=stopping\n");
+    assert_eq!(exporter.exit_code(), Some(0));
 }
 
 #[test]

@@ -16,7 +16,11 @@ struct Polled {
 }
 
 async fn start(account: Account) -> Polled {
-    let (store, stop) = (store(), CancellationToken::new());
+    start_with(store(), account).await
+}
+
+async fn start_with(store: Arc<Store>, account: Account) -> Polled {
+    let stop = CancellationToken::new();
     let (polling, handle) = Loop::new(account, Arc::clone(&store), Arc::new(Own::new().unwrap())).await;
     TaskTracker::new().spawn(polling.run(stop.clone()));
     Polled { store, handle, _stop: stop.drop_guard() }
@@ -242,6 +246,50 @@ async fn a_loop_that_has_ended_is_told_in_vain() {
     stop.cancel();
     handle.ended().await;
     assert_eq!(handle.reconfigure(account(&cloud, vec![target("a", 1)], vec![])).await, Changes::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_task_that_goes_with_one_config_and_comes_with_a_later_one_is_counted_once() {
+    let began = Instant::now();
+    let has_ended = move || began.elapsed() > Duration::from_secs(15);
+    let cloud = Told::new(move |_| at_once(if has_ended() { Phase::Succeeded } else { Phase::Running }));
+    let polled = start(account(&cloud, vec![target("a", 10)], vec![])).await;
+    let finished = || counters(&polled.store).values().sum::<f64>();
+    seconds(30).await;
+    assert!((finished() - 1.0).abs() < 1e-9, "{}", finished());
+    for (targets, finders) in [(vec![], vec![listing("all", &["a"])]), (vec![target("a", 10)], vec![])] {
+        polled.handle.reconfigure(account(&cloud, vec![], vec![])).await;
+        assert!(polled.ids().is_empty());
+        polled.handle.reconfigure(account(&cloud, targets, finders)).await;
+        seconds(30).await;
+        assert_eq!(polled.phase("a"), Some(Phase::Succeeded), "it is read anew");
+        assert!((finished() - 1.0).abs() < 1e-9, "{}", finished());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finders_have_found_is_kept_under_the_places_they_have_now() {
+    let path = std::env::temp_dir().join(format!("cloud-task-exporter-reload-{}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    let open = || StateFile::open(&path.join("state"), false, clock::now()).unwrap();
+    let restored = |saved| Arc::new(Store::restored(rules(), Arc::new(Own::new().unwrap()), saved));
+    let (file, saved) = open();
+    let store = restored(saved);
+    let keeper = Arc::new(Keeper::new(Arc::clone(&store), file, clock::now));
+    let (one, two) = (listing("one", &["a"]), listing("two", &["b"]));
+    let cloud = running();
+    let polled = start_with(store, account(&cloud, vec![], vec![one.clone(), two.clone()])).await;
+    seconds(5).await;
+    polled.handle.reconfigure(account(&cloud, vec![], vec![two, one])).await;
+    assert!(keeper.write().await);
+    drop((polled, keeper));
+    let (_file, saved) = open();
+    let store = restored(saved);
+    for (place, id) in ["b", "a"].into_iter().enumerate() {
+        let found = store.found_before(&target("", 1).key.account, "etl", Some(place));
+        assert_eq!(found.iter().map(|(id, _)| &**id).collect::<Vec<_>>(), [id]);
+    }
+    std::fs::remove_dir_all(&path).unwrap();
 }
 
 const IDS: [&str; 5] = ["a", "b", "c", "d", "e"];

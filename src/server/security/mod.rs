@@ -17,7 +17,7 @@ pub use users::{PasswordHash, Users};
 use files::Stamp;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -105,9 +105,19 @@ struct Seen {
     last: Vec<Option<Stamp>>,
 }
 
-/// Rules that are checked and not in force yet, and what is odd about them; none where there is no web config.
+/// Rules that are checked and not in force yet; none where there is no web config.
 #[derive(Debug)]
-pub struct Next(Option<(Rules, Vec<String>)>);
+pub struct Next(Option<Checked>);
+
+#[derive(Debug)]
+struct Checked {
+    rules: Rules,
+    /// What is odd about them.
+    odd: Vec<String>,
+    /// What they were read from. Until they are in force, that counts as not read: should whoever asked for them not take
+    /// them, [`Security::watch`] does.
+    seen: Seen,
+}
 
 impl Security {
     /// No web config: plain connections, and everybody is let in.
@@ -121,8 +131,9 @@ impl Security {
     /// Every mistake of the reading, a line each.
     pub fn new(read: impl Fn() -> Reading + Send + Sync + 'static) -> Result<Self, String> {
         let Reading { files, outcome } = read();
-        let rules = told(outcome?);
-        let seen = Mutex::new(Seen { last: files.as_read(), files });
+        let (rules, odd) = outcome?;
+        tell(odd);
+        let seen = Mutex::new(Seen::new(files));
         Ok(Self { read: Some(Box::new(read)), in_force: RwLock::new(Arc::new(rules)), seen })
     }
 
@@ -141,15 +152,24 @@ impl Security {
     /// # Errors
     /// Every mistake, a line each.
     pub fn read_again(&self) -> Result<Next, String> {
-        self.next(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        self.next(&mut self.seen())
     }
 
-    /// Goes on with these rules.
-    pub fn enforce(&self, Next(rules): Next) {
-        if let Some(rules) = rules {
-            let rules = told(rules);
+    /// Goes on with these rules. It blocks while the files are looked at.
+    pub fn enforce(&self, next: Next) {
+        self.take(&mut self.seen(), next);
+    }
+
+    fn take(&self, before: &mut Seen, Next(checked): Next) {
+        if let Some(Checked { rules, odd, seen }) = checked {
+            tell(odd);
+            *before = seen;
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the files again whenever they change, until `stop`.
@@ -168,7 +188,7 @@ impl Security {
     /// Reads the files again if they have changed. A change is taken when a second look finds nothing new: a file may
     /// be in the middle of being written, and half a list of users is one, too.
     pub(in crate::server) fn look(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         let now = seen.files.now();
         let (is_as_read, is_settled) = (now == seen.files.as_read(), now == seen.last);
         seen.last = now;
@@ -177,7 +197,7 @@ impl Security {
         }
         match self.next(&mut seen) {
             Ok(next) => {
-                self.enforce(next);
+                self.take(&mut seen, next);
                 let rules = self.rules();
                 tracing::info!(
                     tls = rules.tls.is_some(),
@@ -197,21 +217,34 @@ impl Security {
             return Ok(Next(None));
         };
         let Reading { files, outcome } = read();
-        *seen = Seen { last: files.as_read(), files };
-        let (rules, odd) = outcome?;
-        if rules.tls.is_some() != self.is_tls() {
-            return Err("TLS is not switched on or off while the exporter runs; restart it for that".to_owned());
+        match outcome.and_then(|outcome| self.with_tls_as_it_is(outcome)) {
+            Ok((rules, odd)) => Ok(Next(Some(Checked { rules, odd, seen: Seen::new(files) }))),
+            Err(mistakes) => {
+                *seen = Seen::new(files);
+                Err(mistakes)
+            }
         }
-        Ok(Next(Some((rules, odd))))
+    }
+
+    fn with_tls_as_it_is(&self, (rules, odd): (Rules, Vec<String>)) -> Result<(Rules, Vec<String>), String> {
+        if rules.tls.is_some() == self.is_tls() {
+            return Ok((rules, odd));
+        }
+        Err("TLS is not switched on or off while the exporter runs; restart it for that".to_owned())
     }
 }
 
-/// Rules, once what is odd about them is in the log.
-fn told((rules, odd): (Rules, Vec<String>)) -> Rules {
+impl Seen {
+    /// Files that were just read.
+    fn new(files: Files) -> Self {
+        Self { last: files.as_read(), files }
+    }
+}
+
+fn tell(odd: Vec<String>) {
     for warning in odd {
         tracing::warn!(warning, "the web config asks for something odd");
     }
-    rules
 }
 
 impl fmt::Debug for Security {

@@ -132,6 +132,8 @@ fn a_changed_file_is_taken_once_it_rests_and_a_broken_one_is_not() {
     security.look();
     assert_eq!(users(), 0);
     write("users");
+    drop(security.read_again().unwrap());
+    assert_eq!(users(), 0, "read, and not taken by who asked for it");
     security.look();
     security.look();
     assert_eq!(users(), 1, "it is back");
