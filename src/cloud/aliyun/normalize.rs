@@ -41,9 +41,10 @@ pub(super) fn reading(info: &TaskInfo) -> Result<Reading, Error> {
     Ok(Reading { task, unknown_states: unknown + u64::from(phase == Phase::Unknown) })
 }
 
-/// An instant in RFC 3339, with any offset, with or without a fraction; nothing where there is none.
+/// An instant in RFC 3339, with any offset, with or without a fraction; nothing where there is none, or where Go's zero time
+/// (the year 1) says so.
 pub(super) fn timestamp(text: &Scalar) -> Option<Timestamp> {
-    text.get()?.trim().parse().ok()
+    text.get()?.trim().parse().ok().filter(|instant| *instant > Timestamp::UNIX_EPOCH)
 }
 
 /// The phase of a task by the vendor's word. `failed` was the documented word until 2023, `fail` since; both are met.
@@ -91,6 +92,12 @@ mod tests {
 
     fn read(body: &str) -> Reading {
         reading(&serde_json::from_str(body).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_unset_time_is_none() {
+        let task = read(r#"{"task_id":"T-1","state":"success","created":"0001-01-01T00:00:00Z","updated":""}"#).task;
+        assert_eq!((task.created, task.finished), (None, None));
     }
 
     fn fixture(name: &str) -> Reading {

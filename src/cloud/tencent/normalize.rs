@@ -168,9 +168,10 @@ fn observe(histogram: &mut Histogram, from: Option<Timestamp>, to: Option<Timest
     }
 }
 
-/// An instant such as `2017-08-17T12:59:40Z`; none where it is unset or no instant.
+/// An instant such as `2017-08-17T12:59:40Z`; none where it is unset, which may read as Go's zero time (the year 1), or no
+/// instant.
 pub(super) fn instant(text: Option<&str>) -> Option<Timestamp> {
-    text?.trim().parse().ok()
+    text?.trim().parse().ok().filter(|instant| *instant > Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -416,5 +417,13 @@ mod tests {
             let (first, second) = rows.split_at(cut.min(rows.len()));
             prop_assert_eq!(whole, told(&[first, second, first]));
         }
+    }
+
+    #[test]
+    fn an_unset_time_is_none() {
+        for text in ["0001-01-01T00:00:00Z", "", "soon"] {
+            assert_eq!(instant(Some(text)), None, "{text}");
+        }
+        assert!(instant(Some("2017-08-17T12:59:40Z")).is_some());
     }
 }
