@@ -5,6 +5,7 @@
 
 use super::settings::{Outgoing, is_loopback};
 use super::{Error, Retry};
+use crate::clock;
 use crate::model::Reason;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -91,6 +92,11 @@ impl Answer {
     /// The cloud's time, by the `Date` header.
     pub fn date(&self) -> Option<Timestamp> {
         jiff::fmt::rfc2822::parse(self.header("date")?).ok().map(|date| date.timestamp())
+    }
+
+    /// When the cloud answered, by its own clock where it says so.
+    pub fn told_at(&self) -> Timestamp {
+        self.date().unwrap_or_else(clock::now)
     }
 
     /// A header as text.

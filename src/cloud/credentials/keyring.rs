@@ -33,7 +33,8 @@ struct Held {
     came: Instant,
     renew_at: Option<Instant>,
     ends_at: Option<Instant>,
-    stamps: Vec<Stamp>,
+    /// Shared: every poll takes a copy of what is held.
+    stamps: Arc<[Stamp]>,
     /// When to look at the files next.
     look_at: Instant,
     /// A failed renewal is in the log.
@@ -164,7 +165,7 @@ impl Keyring {
             came: now,
             renew_at,
             ends_at: end.map(|end| now + end.left),
-            stamps,
+            stamps: stamps.into(),
             look_at: now + LOOK,
             complained: false,
         });
@@ -187,7 +188,7 @@ impl Keyring {
         let mut slot = self.held();
         let Some(held) = slot.as_mut() else { return };
         held.renew_at = Some(now + AGAIN);
-        held.stamps.clear();
+        held.stamps = Arc::default();
         if !std::mem::replace(&mut held.complained, true) {
             let account = client.account();
             let error = chain(error);

@@ -3,7 +3,7 @@
 //! The token ends after some hours; only a person can get another, with the CLI.
 
 use super::role::address;
-use super::temporary::{TemporaryKeys, check_status, told_at};
+use super::temporary::{TemporaryKeys, check_status};
 use crate::clock;
 use crate::cloud::credentials::{Found, Source};
 use crate::cloud::header::{secret_value, unsendable};
@@ -58,7 +58,7 @@ impl CloudSso {
         check_status(&answer, ASKED)?;
         let Reply { credential } = json::read(&answer.body, "")?;
         let missing = || Error::new(Reason::Decode, "the answer has no `CloudCredential`");
-        Ok(Found::Keys(credential.ok_or_else(missing)?.given(told_at(&answer))?))
+        Ok(Found::Keys(credential.ok_or_else(missing)?.given(answer.told_at())?))
     }
 
     fn endpoint(&self) -> Result<Endpoint, Error> {

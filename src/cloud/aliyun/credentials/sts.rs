@@ -4,7 +4,7 @@
 //! `api-sts-2015-04-01-assumerolewithoidc` beside it.
 
 use super::role::Role;
-use super::temporary::{TemporaryKeys, told_at};
+use super::temporary::TemporaryKeys;
 use crate::cloud::aliyun::error;
 use crate::cloud::aliyun::sign::{Question, STS_VERSION};
 use crate::cloud::credentials::{Given, Keys};
@@ -104,7 +104,7 @@ fn read(answer: &Answer) -> Result<Given, Error> {
     }
     let assumed: Assumed = json::read(&answer.body, "")?;
     let missing = || Error::new(Reason::Decode, "the answer has no `Credentials`");
-    assumed.credentials.ok_or_else(missing)?.given(told_at(answer))
+    assumed.credentials.ok_or_else(missing)?.given(answer.told_at())
 }
 
 #[cfg(test)]

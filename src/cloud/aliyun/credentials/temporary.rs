@@ -2,7 +2,6 @@
 //!
 //! No error says anything of what was read.
 
-use crate::clock;
 use crate::cloud::credentials::{Given, Keys};
 use crate::cloud::{Answer, Error, json};
 use crate::model::Reason;
@@ -50,7 +49,7 @@ pub(super) fn read_flat(answer: &Answer, asked: &str) -> Result<Given, Error> {
     if keys.code.as_deref() != Some("Success") {
         return Err(Error::new(Reason::Denied, format!("{asked} gave no keys: its `Code` is not `Success`")));
     }
-    keys.given(told_at(answer))
+    keys.given(answer.told_at())
 }
 
 /// Whether an answer has the status 200.
@@ -64,11 +63,6 @@ pub(super) fn check_status(answer: &Answer, asked: &str) -> Result<(), Error> {
     }
     let reason = if status.is_server_error() { Reason::Transport } else { Reason::Denied };
     Err(Error::new(reason, format!("{asked} answered with HTTP status {}", status.as_u16())))
-}
-
-/// The time of an answer, by the clock of whoever gave it if it says so.
-pub(super) fn told_at(answer: &Answer) -> Timestamp {
-    answer.date().unwrap_or_else(clock::now)
 }
 
 /// A part of a key; `name` is what it is called where it was read.

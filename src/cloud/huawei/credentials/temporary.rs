@@ -4,7 +4,6 @@
 
 use super::super::time;
 use super::key;
-use crate::clock;
 use crate::cloud::credentials::{Given, Keys};
 use crate::cloud::{Answer, Error, json};
 use crate::model::Reason;
@@ -49,7 +48,7 @@ pub(super) fn keys(answer: &Answer) -> Result<Given, Error> {
     };
     let no_end = || unreadable("`expires_at` is missing, or is no time");
     let expires_at = expires_at.as_deref().and_then(time::parse).ok_or_else(no_end)?;
-    let told_at = answer.date().unwrap_or_else(clock::now);
+    let told_at = answer.told_at();
     if expires_at <= told_at {
         return Err(unreadable(&format!("the keys had ended before they came, at {expires_at}")));
     }

@@ -1,6 +1,5 @@
 //! Temporary keys as the vendor's services hand them out, and when they end.
 
-use crate::clock;
 use crate::cloud::credentials::{Given, Keys};
 use crate::cloud::{Answer, Error};
 use crate::model::Reason;
@@ -27,7 +26,7 @@ impl TemporaryKeys {
             return Err(Error::new(Reason::Decode, "the temporary keys are not whole: a part is empty"));
         }
         let keys = Keys { id: tmp_secret_id.into(), secret: tmp_secret_key.into(), token: Some(token.into()) };
-        let told_at = answer.date().unwrap_or_else(clock::now);
+        let told_at = answer.told_at();
         match Timestamp::from_second(expired_time) {
             Ok(end) if end > told_at => Ok(Given::until(keys, end, told_at)),
             Ok(end) => Err(Error::new(Reason::Decode, format!("the temporary keys ended before they came, at {end}"))),
