@@ -1,6 +1,6 @@
 //! `demo`: simulated clouds on loopback, and the exporter that polls them by its ordinary code path.
 
-use super::{GRACE, Reloading, Start, run as run_exporter};
+use super::{GRACE, Reloading, Start, open_state, run as run_exporter};
 use crate::clock;
 use crate::cloud::settings::Environment;
 use crate::config;
@@ -11,6 +11,7 @@ use anyhow::Context;
 use jiff::SignedDuration;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,9 @@ use tokio_util::task::TaskTracker;
 
 /// The config of the demo; the ports of the simulated clouds are put in when they are known.
 const CONFIG: &str = include_str!("../../config/demo.yaml");
-/// What the simulated clouds take per second and API; the config stays below it.
+/// What the crowded one of them takes.
+const REQUESTS_PER_SECOND_OF_CROWDED: u32 = 1;
+/// What the others take per second and API; the config stays below it.
 const REQUESTS_PER_SECOND: u32 = 20;
 /// The world has a past when the demo starts.
 const PAST: SignedDuration = SignedDuration::from_mins(10);
@@ -27,6 +30,8 @@ const SEED: u64 = 10_417;
 /// Where the simulated clouds listen.
 struct Clouds {
     tencent: SocketAddr,
+    /// Another Tencent Cloud, whose quota is too small.
+    crowded: SocketAddr,
     aliyun: SocketAddr,
     huawei: SocketAddr,
 }
@@ -48,10 +53,14 @@ pub async fn run(
     let limit = REQUESTS_PER_SECOND;
     let clouds = Clouds {
         tencent: start(Arc::new(tencent::Tencent::new(world.clone(), limit)), &tracker, &stop).await?,
+        crowded: start(Arc::new(tencent::Tencent::new(world.clone(), REQUESTS_PER_SECOND_OF_CROWDED)), &tracker, &stop)
+            .await?,
         aliyun: start(Arc::new(aliyun::Aliyun::new(world.clone(), limit)), &tracker, &stop).await?,
         huawei: start(Arc::new(huawei::Huawei::new(world, limit)), &tracker, &stop).await?,
     };
-    let text = clouds.config();
+    let directory =
+        tempfile::tempdir().context("the demo needs a directory for its state file; TMPDIR may name one")?;
+    let text = clouds.config(directory.path());
     let load = move || config::load(&text, "config/demo.yaml", Some(environment()));
     let config = load()?;
     let reloading = Reloading { load: Arc::new(move || load().map_err(|mistakes| mistakes.to_string())), over_http };
@@ -59,7 +68,8 @@ pub async fn run(
     std::io::stdout()
         .write_all(clouds.where_to_look(address, security.is_tls()).as_bytes())
         .context("stdout is closed")?;
-    let start = Start { config, state: None, reloading, security };
+    let state = open_state(&config, false)?;
+    let start = Start { config, state, reloading, security };
     let result = run_exporter(start, listener, stop.clone()).await;
     stop.cancel();
     tracker.close();
@@ -85,6 +95,7 @@ fn environment() -> Environment {
         let value = match name {
             "DEMO_TENCENT_SECRET_ID" => tencent::SECRET_ID,
             "DEMO_TENCENT_SECRET_KEY" => tencent::SECRET_KEY,
+            "DEMO_REVOKED_SECRET_ID" => "AKIDrevokedrevokedrevokedrevoked0000",
             "DEMO_ALIYUN_ACCESS_KEY_ID" => aliyun::ACCESS_KEY_ID,
             "DEMO_ALIYUN_ACCESS_KEY_SECRET" => aliyun::ACCESS_KEY_SECRET,
             "DEMO_HUAWEI_ACCESS_KEY" => huawei::ACCESS_KEY,
@@ -97,15 +108,17 @@ fn environment() -> Environment {
 }
 
 impl Clouds {
-    fn config(&self) -> String {
+    fn config(&self, directory: &Path) -> String {
         CONFIG
+            .replace("/STATE_DIRECTORY", &directory.display().to_string())
+            .replace("127.0.0.1:CROWDED", &self.crowded.to_string())
             .replace("127.0.0.1:TENCENT", &self.tencent.to_string())
             .replace("127.0.0.1:ALIYUN", &self.aliyun.to_string())
             .replace("127.0.0.1:HUAWEI", &self.huawei.to_string())
     }
 
     fn where_to_look(&self, address: SocketAddr, is_tls: bool) -> String {
-        let Self { tencent, aliyun, huawei } = self;
+        let Self { tencent, aliyun, huawei, .. } = self;
         let scheme = if is_tls { "https" } else { "http" };
         let port = address.port();
         let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };

@@ -5,6 +5,7 @@
 pub mod aliyun;
 mod http;
 pub mod huawei;
+mod standing;
 pub mod strict;
 pub mod tencent;
 pub mod world;

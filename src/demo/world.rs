@@ -92,6 +92,11 @@ impl World {
         Self { seed, epoch }
     }
 
+    /// When it began.
+    pub(super) const fn epoch(&self) -> Timestamp {
+        self.epoch
+    }
+
     /// The jobs of a stream that exist at `now`, oldest first.
     pub fn jobs(&self, stream: &str, now: Timestamp) -> Vec<Job> {
         let age = now.duration_since(self.epoch).as_secs().max(0);
@@ -134,6 +139,11 @@ impl World {
 }
 
 impl Life {
+    /// A life of one attempt.
+    pub(super) fn of(attempt: Attempt) -> Self {
+        Self { attempts: vec![attempt] }
+    }
+
     /// Where the instance stands at `now`, and in which attempt; none before it was made.
     pub fn at(&self, now: Timestamp) -> Option<(Stage, &Attempt)> {
         let attempt = self.attempts.iter().rfind(|attempt| attempt.created <= now)?;
@@ -226,7 +236,8 @@ fn make_attempt(created: Timestamp, troubled: bool, rng: &mut Rng) -> Attempt {
     Attempt { created, launched, running, ended, end }
 }
 
-fn after(instant: Timestamp, seconds: i64) -> Timestamp {
+/// So many seconds later.
+pub(super) fn after(instant: Timestamp, seconds: i64) -> Timestamp {
     instant.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(instant)
 }
 

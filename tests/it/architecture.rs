@@ -59,6 +59,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("fastrand", &["clock.rs", "demo/world.rs"]),
     ("tracing_subscriber", &["telemetry/"]),
     ("sd_notify", &["app/notify.rs"]),
+    ("tempfile", &["app/demo.rs"]),
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

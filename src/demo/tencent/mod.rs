@@ -31,6 +31,12 @@ pub const SECRET_KEY: &str = "demo-key-of-a-simulated-cloud-only";
 pub const REGION: &str = "ap-guangzhou";
 /// A job that is always there and begins again every few minutes.
 pub const NIGHTLY_JOB: &str = "job-nightly0";
+/// A job that fails and is retried, again and again.
+pub const RETRIED_JOB: &str = "job-retried0";
+/// A job that waits for ever.
+pub const STUCK_JOB: &str = "job-stuck000";
+/// A job that never ends.
+pub const ENDLESS_JOB: &str = "job-endless0";
 
 /// The one role there is: it may be assumed with the keys, by the pod with the token, and it is bound to the CVM.
 pub const ROLE_ARN: &str = "qcs::cam::uin/100000000001:roleName/exporter";

@@ -2,7 +2,7 @@
 
 use super::super::world::{Attempt, End, Job, Life, Stage, World};
 use super::parameters::{Filter, Parameters};
-use super::{NIGHTLY_JOB, Refusal};
+use super::{ENDLESS_JOB, NIGHTLY_JOB, RETRIED_JOB, Refusal, STUCK_JOB};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -127,15 +127,19 @@ impl Story<'_> {
 
     /// Every job there is, oldest first.
     fn jobs(&self) -> Vec<Told> {
-        let nightly = self.world.cyclic("nightly", self.now);
+        let standing = [
+            (NIGHTLY_JOB, "nightly-etl", self.world.cyclic("nightly", self.now)),
+            (RETRIED_JOB, "retried-load", self.world.retried(self.now)),
+            (STUCK_JOB, "stuck-load", self.world.stuck()),
+            (ENDLESS_JOB, "endless-load", self.world.endless()),
+        ];
+        let standing = standing.map(|(id, name, job)| Told::new(id.to_owned(), name.to_owned(), "data", job));
         let jobs = self.world.jobs(STREAM, self.now).into_iter().map(|job| {
             let kind = usize::try_from(job.number % 3).unwrap_or_default();
             let (prefix, team) = KINDS.get(kind).copied().unwrap_or(("etl", "data"));
             Told::new(id_of(job.number), format!("{prefix}-{}", job.number), team, job)
         });
-        std::iter::once(Told::new(NIGHTLY_JOB.to_owned(), "nightly-etl".to_owned(), "data", nightly))
-            .chain(jobs)
-            .collect()
+        standing.into_iter().chain(jobs).collect()
     }
 
     fn job_view(&self, told: &Told) -> Value {
