@@ -58,8 +58,9 @@ pub async fn run(
         aliyun: start(Arc::new(aliyun::Aliyun::new(world.clone(), limit)), &tracker, &stop).await?,
         huawei: start(Arc::new(huawei::Huawei::new(world, limit)), &tracker, &stop).await?,
     };
+    let directory = tempfile::Builder::new().prefix("cloud-task-exporter-demo-").tempdir();
     let directory =
-        tempfile::tempdir().context("the demo needs a directory for its state file; TMPDIR may name one")?;
+        directory.context("the demo keeps its state file in a temporary directory; TMPDIR may name another")?;
     let text = clouds.config(directory.path());
     let load = move || config::load(&text, "config/demo.yaml", Some(environment()));
     let config = load()?;

@@ -68,6 +68,8 @@ impl Exporter {
             .env_remove("https_proxy")
             .env_remove("ALL_PROXY")
             .env_remove("all_proxy")
+            // What a demo that is killed leaves behind stays in `target`.
+            .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
             .env("KEY", "test-key-id")
             .env("SECRET", SECRET)
             .stdout(Stdio::null())

@@ -112,7 +112,8 @@ class Demo:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
-                env=environment(),
+                # A demo that is killed leaves its state file there.
+                env={**environment(), "TMPDIR": str(directory)},
             )
 
     def __enter__(self):
