@@ -33,10 +33,16 @@ class Case:
         """The alert it is about; of a test of recording rules, the whole name."""
         return self.name.split(":", 1)[0]
 
-    def fires_at(self, alert, fires=True):
-        """The times, in minutes, at which that alert is expected, or is expected not to be."""
-        asked = [one for one in self.body.get("alert_rule_test", []) if one["alertname"] == alert]
-        return [minutes(one["eval_time"]) for one in asked if bool(one["exp_alerts"]) == fires]
+    def fires_at(self, alert):
+        """The times, in minutes, at which that alert is expected."""
+        return [minutes(asked["eval_time"]) for asked in self._asked(alert) if asked["exp_alerts"]]
+
+    def quiet_at(self, alert):
+        """The times, in minutes, at which that alert is expected not to be."""
+        return [minutes(asked["eval_time"]) for asked in self._asked(alert) if not asked["exp_alerts"]]
+
+    def _asked(self, alert):
+        return [asked for asked in self.body.get("alert_rule_test", []) if asked["alertname"] == alert]
 
 
 def minutes(text):
@@ -58,8 +64,9 @@ def cases():
 
 def mutants(rule):
     """What is spoilt, and the rule with it: no wait, or one word or number of its expression that is another."""
-    if "for" in rule:
-        yield "without for", {key: value for key, value in rule.items() if key != "for"}
+    for time in ("for", "keep_firing_for"):
+        if time in rule:
+            yield f"without {time}", {key: value for key, value in rule.items() if key != time}
     expression = rule["expr"]
     for found in TOKEN.finditer(expression):
         start, end = found.span(1)
@@ -73,8 +80,7 @@ def instead_of(token, before):
     if token in WORDS:
         return [WORDS[token]]
     if float(token) == 0:
-        # "More than none" and "more than one" differ for few.
-        return ["1"] if before.rstrip().endswith("==") else []
+        return ["1"] if before.endswith("== ") else ["1000"]
     return [f"{float(token) * 3:g}", f"{float(token) / 3:g}"]
 
 
