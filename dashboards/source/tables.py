@@ -1,0 +1,128 @@
+"""Tables: columns in their order, under their names, with units, colours and links; all other columns are hidden."""
+
+from dataclasses import dataclass, field
+
+from grafana_foundation_sdk.builders import table
+from grafana_foundation_sdk.builders.common import TableFooterOptions, TableSortByFieldState
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.models.common import FieldTextAlignment, TableCellHeight
+from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue, ValueMap
+
+from targets import lettered
+from variables import DATA_SOURCE
+
+# Labels that queries carry along and no table shows unless a column asks for them.
+CARRIED = (
+    "Time",
+    "__name__",
+    "provider",
+    "account",
+    "cloud_region",
+    "group",
+    "task_id",
+    "job_id",
+    "task_name",
+    "task_type",
+    "cluster_id",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: the label, or the letter of the query, that fills it, and how it is shown."""
+
+    source: str
+    title: str
+    unit: str = ""
+    decimals: int | None = None
+    width: int | None = None
+    thresholds: ThresholdsConfig | None = None
+    mapping: ValueMap | None = None
+    links: tuple[dict[str, object], ...] = field(default=())
+
+    def of_query(self) -> bool:
+        """Whether a query's value fills the column."""
+        return len(self.source) == 1
+
+    def names(self, queries: int) -> list[str]:
+        """What Grafana may call the field before it is renamed."""
+        if not self.of_query():
+            return [self.source]
+        # With one query, or where only one has data, its value has no letter; that is the first one's, then.
+        plain = ["Value"] if self.source == "A" else []
+        return plain if queries == 1 else [f"Value #{self.source}", *plain]
+
+    def properties(self) -> list[DynamicConfigValue]:
+        """The override for its cells."""
+        properties: dict[str, object] = {}
+        if self.unit:
+            properties["unit"] = self.unit
+        if self.decimals is not None:
+            properties["decimals"] = self.decimals
+        if self.width is not None:
+            properties["custom.width"] = self.width
+        if self.thresholds is not None:
+            properties["thresholds"] = self.thresholds.build()
+            properties["color"] = {"mode": "thresholds"}
+        if self.mapping is not None:
+            properties["mappings"] = [self.mapping]
+        if self.thresholds is not None or self.mapping is not None:
+            properties["custom.cellOptions"] = {"type": "color-text"}
+        if self.links:
+            properties["links"] = list(self.links)
+        return [DynamicConfigValue(id_val=name, value=value) for name, value in properties.items()]
+
+
+def rows_of(
+    title: str, description: str, targets: list[Dataquery], columns: list[Column], sort: str, empty: str
+) -> table.Panel:
+    """A table of the rows that the queries have in common, the greatest of one column on top, and what to say of none."""
+    panel = (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATA_SOURCE)
+        .targets(lettered(targets))
+        .no_value(empty)
+        .show_header(True)
+        .cell_height(TableCellHeight.SM)
+        .align(FieldTextAlignment.AUTO)
+        .filterable(True)
+        .footer(TableFooterOptions().show(False).reducer([]).count_rows(False))
+        .sort_by([TableSortByFieldState().display_name(sort).desc(True)])
+    )
+    if len(targets) > 1:
+        panel = panel.with_transformation(DataTransformerConfig(id_val="merge", options={}))
+    panel = panel.with_transformation(arranged(columns, len(targets)))
+    for column in columns:
+        if properties := column.properties():
+            panel = panel.override_by_name(column.title, properties)
+    return panel
+
+
+def arranged(columns: list[Column], queries: int) -> DataTransformerConfig:
+    """The transformation that orders, renames and hides fields."""
+    order: dict[str, int] = {}
+    titles: dict[str, str] = {}
+    for column in columns:
+        for name in column.names(queries):
+            order[name] = len(order)
+            titles[name] = column.title
+    letters = [chr(ord("A") + index) for index in range(queries)]
+    values = [f"Value #{letter}" for letter in letters] if queries > 1 else ["Value"]
+    hidden = {name: True for name in (*CARRIED, *values) if name not in order}
+    options = {"excludeByName": hidden, "includeByName": {}, "indexByName": order, "renameByName": titles}
+    return DataTransformerConfig(id_val="organize", options=options)
+
+
+def task_columns(link: dict[str, object]) -> list[Column]:
+    """Which task a row is about; its id leads to its board."""
+    return [
+        Column("task_id", "Task", width=280, links=(link,)),
+        Column("task_name", "Name"),
+        Column("task_type", "Type"),
+        Column("group", "Group"),
+        Column("account", "Account"),
+        Column("provider", "Provider", width=90),
+    ]
