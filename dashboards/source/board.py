@@ -14,7 +14,7 @@ TAG = "cloud-task-exporter"
 WIDTH = 24
 
 
-class Placed(Builder[dashboard.Panel], Protocol):
+class Placed(Protocol):
     """A panel that can be given a number and a size."""
 
     def id(self, id_val: int) -> "Placed": ...
@@ -22,6 +22,8 @@ class Placed(Builder[dashboard.Panel], Protocol):
     def span(self, w: int) -> "Placed": ...
 
     def height(self, h: int) -> "Placed": ...
+
+    def build(self) -> dashboard.Panel: ...
 
 
 class MarkedTime(dashboard.AnnotationQuery):

@@ -1,23 +1,29 @@
 """Links from a series or a row of a table to the board that shows more of it, with its labels and the time range."""
 
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.cog.builder import Builder
+
 TIME = "${__url_time_range}"
 DATA_SOURCE = "${datasource:queryparam}"
 RUNBOOKS = "https://github.com/cloud-task-exporter/cloud-task-exporter/blob/main/docs/runbooks.md"
 
 
-def link(title: str, url: str) -> dict[str, object]:
-    """A data link as Grafana keeps it."""
-    return {"title": title, "url": url, "targetBlank": False}
+@dataclass(frozen=True)
+class DataLink(Builder["DataLink"]):
+    """A data link as Grafana keeps it; the SDK has dashboard links only, which have other fields."""
 
+    title: str
+    url: str
+    new_tab: bool = False
 
-def of_row(label: str) -> str:
-    """The value of a label in the row of a table."""
-    return f"${{__data.fields.{label}}}"
+    def build(self) -> "DataLink":
+        """Itself: there is nothing left to build."""
+        return self
 
-
-def of_series(label: str) -> str:
-    """The value of a label of a series."""
-    return f"${{__field.labels.{label}}}"
+    def to_json(self) -> dict[str, object]:
+        """The fields Grafana reads."""
+        return {"title": self.title, "url": self.url, "targetBlank": self.new_tab}
 
 
 def board(uid: str, **labels: str) -> str:
@@ -26,36 +32,33 @@ def board(uid: str, **labels: str) -> str:
     return f"/d/{uid}?{DATA_SOURCE}{variables}&{TIME}"
 
 
-def task_of_row() -> dict[str, object]:
+def of_row(title: str, uid: str, *names: str) -> DataLink:
+    """From a row of a table to a board, with values of labels that are in the row."""
+    return DataLink(title, board(uid, **{name: f"${{__data.fields.{name}}}" for name in names}))
+
+
+def task_of_row() -> DataLink:
     """From a row to its task."""
-    names = ("provider", "account", "group", "task_id")
-    return link("Show the task", board("cloud-task-task", **{name: of_row(name) for name in names}))
+    return of_row("Show the task", "cloud-task-task", "provider", "account", "group", "task_id")
 
 
-def group_of_row() -> dict[str, object]:
+def group_of_row() -> DataLink:
     """From a row to its group."""
-    names = ("provider", "account", "group")
-    return link("Show the group", board("cloud-task-group", **{name: of_row(name) for name in names}))
+    return of_row("Show the group", "cloud-task-group", "provider", "account", "group")
 
 
-def group_of_series() -> dict[str, object]:
-    """From a series by group to that group, in the providers and accounts chosen."""
-    url = f"/d/cloud-task-group?{DATA_SOURCE}&${{provider:queryparam}}&${{account:queryparam}}"
-    return link("Show the group", f"{url}&var-group={of_series('group')}&{TIME}")
-
-
-def account_of_row() -> dict[str, object]:
+def account_of_row() -> DataLink:
     """From a row to what the exporter does for its account."""
-    names = ("provider", "account")
-    return link("Show how it is polled", board("cloud-task-exporter", **{name: of_row(name) for name in names}))
+    return of_row("Show how it is polled", "cloud-task-exporter", "provider", "account")
 
 
-def exporter() -> dict[str, object]:
-    """To the board about the exporter."""
-    url = f"/d/cloud-task-exporter?{DATA_SOURCE}&${{provider:queryparam}}&${{account:queryparam}}&{TIME}"
-    return link("Show how the accounts are polled", url)
+def group_of_series() -> DataLink:
+    """From a series by group to that group, in the providers and accounts chosen."""
+    chosen = "${provider:queryparam}&${account:queryparam}"
+    url = f"/d/cloud-task-group?{DATA_SOURCE}&{chosen}&var-group=${{__field.labels.group}}&{TIME}"
+    return DataLink("Show the group", url)
 
 
-def runbooks() -> dict[str, object]:
+def runbooks() -> DataLink:
     """To what to do about an alert."""
-    return {"title": "Open the runbooks", "url": RUNBOOKS, "targetBlank": True}
+    return DataLink("Open the runbooks", RUNBOOKS, new_tab=True)

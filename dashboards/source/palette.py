@@ -55,6 +55,11 @@ def none_is_good(notice: float | None = None, bad: float | None = None) -> Thres
     return steps(GOOD, *above)
 
 
+def failure_ratio() -> ThresholdsConfig:
+    """What part of runs may fail before it is worth a look, and before it is bad."""
+    return none_is_good(notice=0.01, bad=0.05)
+
+
 def phase_number_mapping() -> ValueMap:
     """Shows the number of a phase as its word, in its colour."""
     return ValueMap(
@@ -75,3 +80,8 @@ def word_mapping(colors: dict[str, str]) -> ValueMap:
 def fixed(color: str) -> list[DynamicConfigValue]:
     """The override that gives one series its colour."""
     return [DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})]
+
+
+def property_of(name: str, value: object) -> DynamicConfigValue:
+    """One property of an override."""
+    return DynamicConfigValue(id_val=name, value=value)

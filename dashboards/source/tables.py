@@ -9,6 +9,7 @@ from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models.common import FieldTextAlignment, TableCellHeight
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue, ValueMap
 
+from links import DataLink, task_of_row
 from targets import lettered
 from variables import DATA_SOURCE
 
@@ -39,7 +40,7 @@ class Column:
     width: int | None = None
     thresholds: ThresholdsConfig | None = None
     mapping: ValueMap | None = None
-    links: tuple[dict[str, object], ...] = field(default=())
+    links: tuple[DataLink, ...] = field(default=())
 
     def of_query(self) -> bool:
         """Whether a query's value fills the column."""
@@ -116,13 +117,13 @@ def arranged(columns: list[Column], queries: int) -> DataTransformerConfig:
     return DataTransformerConfig(id_val="organize", options=options)
 
 
-def task_columns(link: dict[str, object]) -> list[Column]:
+def task_columns() -> list[Column]:
     """Which task a row is about; its id leads to its board."""
     return [
-        Column("task_id", "Task", width=280, links=(link,)),
+        Column("task_id", "Task", width=280, links=(task_of_row(),)),
         Column("task_name", "Name"),
-        Column("task_type", "Type"),
-        Column("group", "Group"),
-        Column("account", "Account"),
+        Column("task_type", "Type", width=160),
+        Column("group", "Group", width=120),
+        Column("account", "Account", width=110),
         Column("provider", "Provider", width=90),
     ]
