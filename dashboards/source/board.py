@@ -1,10 +1,21 @@
 """A board: what all of them have, and rows of panels laid out without holes."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
-from grafana_foundation_sdk.builders.dashboard import AnnotationQuery as AnnotationQueryBuilder
-from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, Row
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    heatmap,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.builders.dashboard import (
+    AnnotationQuery,
+    Dashboard,
+    DashboardLink,
+    Row,
+)
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
@@ -12,51 +23,43 @@ from variables import DATA_SOURCE, data_source
 
 TAG = "cloud-task-exporter"
 WIDTH = 24
+# How close together the times are at which an annotation's query is asked for.
+STEP = "15s"
 
 
-class Placed(Protocol):
-    """A panel that can be given a number and a size."""
-
-    def id(self, id_val: int) -> "Placed": ...
-
-    def span(self, w: int) -> "Placed": ...
-
-    def height(self, h: int) -> "Placed": ...
-
-    def build(self) -> dashboard.Panel: ...
+Placed = bargauge.Panel | heatmap.Panel | stat.Panel | statetimeline.Panel | table.Panel | timeseries.Panel
 
 
 class MarkedTime(dashboard.AnnotationQuery):
     """An annotation by a Prometheus query, with what the SDK's own does not know."""
 
-    def __init__(self, title: str, text: str, value_is_time: bool, **known: object) -> None:
-        super().__init__(**known)
-        self.extra = {"titleFormat": title, "textFormat": text, "useValueForTime": value_is_time, "step": "15s"}
+    def __init__(self, name: str, expression: str, color: str, text: str, value_is_time: bool) -> None:
+        super().__init__(name=name, datasource=DATA_SOURCE, enable=True, icon_color=color, expr=expression)
+        self.prometheus = {"titleFormat": name, "textFormat": text, "useValueForTime": value_is_time, "step": STEP}
 
     def to_json(self) -> dict[str, object]:
-        return super().to_json() | self.extra
+        """The fields of any annotation and those of Prometheus's."""
+        return super().to_json() | self.prometheus
 
 
-class Mark(AnnotationQueryBuilder):
-    """Marks on every graph the times an expression is above zero; or, if its values are times in milliseconds, those."""
+class Mark(AnnotationQuery):
+    """Marks on every graph the times an expression is above zero; or its values, if they are times in milliseconds."""
 
     def __init__(self, name: str, expression: str, color: str, text: str, value_is_time: bool = False) -> None:
-        self._internal = MarkedTime(
-            name,
-            text,
-            value_is_time,
-            name=name,
-            datasource=DATA_SOURCE,
-            enable=True,
-            icon_color=color,
-            expr=expression,
-        )
+        self._internal = MarkedTime(name, expression, color, text, value_is_time)
 
 
 class Board:
     """One board while it is being built."""
 
-    def __init__(self, uid: str, title: str, description: str, variables: Sequence[Builder], from_time: str) -> None:
+    def __init__(
+        self,
+        uid: str,
+        title: str,
+        description: str,
+        variables: Sequence[Builder[dashboard.VariableModel]],
+        from_time: str,
+    ) -> None:
         self._panels = 0
         self._dashboard = (
             Dashboard(f"Cloud tasks / {title}")

@@ -1,6 +1,6 @@
 """The Exporter board: whether the exporter can be trusted: quotas, polls, age of data, credentials, state, process.
 
-Its panels are in `polling.py` (what it does with the clouds) and `process.py` (how it does itself).
+Its panels are in `quota.py` (requests to the clouds), `polling.py` (polls of tasks) and `process.py` (itself).
 """
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 import palette
 import polling
 import process
-import queries
+import quota
 import variables
 from board import Board, Mark
 from queries import SCRAPED
@@ -19,7 +19,8 @@ def board() -> Dashboard:
     built = Board(
         "cloud-task-exporter",
         "Exporter",
-        "Whether what the other boards show can be trusted: quotas, polls and their failures, age of data, and the exporter itself.",
+        "Whether what the other boards show can be trusted: quotas, polls and their failures, age of data, and "
+        "the exporter itself.",
         variables.of_exporters(),
         "now-6h",
     )
@@ -31,13 +32,13 @@ def board() -> Dashboard:
     )
     built.row(
         "Quota",
-        (8, [(12, polling.quota_use()), (12, polling.demand())]),
-        (8, [(12, polling.throttled()), (12, polling.waits())]),
+        (8, [(12, quota.quota_use()), (12, quota.demand())]),
+        (8, [(12, quota.throttled()), (12, quota.waits())]),
     )
     built.row(
         "Requests",
-        (8, [(12, polling.requests()), (12, polling.errors())]),
-        (8, [(12, polling.latency()), (12, polling.latency_heatmap())]),
+        (8, [(12, quota.requests()), (12, quota.errors())]),
+        (8, [(12, quota.latency()), (12, quota.latency_heatmap())]),
     )
     built.row(
         "Polls and age of data",

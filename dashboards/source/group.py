@@ -31,7 +31,8 @@ def board() -> Dashboard:
     built = Board(
         "cloud-task-group",
         "Group",
-        "Whether the runs of the groups chosen succeed as often as they are to, how long they take, and which take longest.",
+        "Whether the runs of the groups chosen succeed as often as they are to, how long they take, and which "
+        "take longest.",
         [*variables.of_tasks(), variables.objective()],
         "now-24h",
     )
@@ -62,14 +63,16 @@ def budget() -> list[Number]:
     """What is left of the failures that the objective allows."""
     left = panels.number(
         "Failure budget left",
-        "Of the failures the objective allows for the runs of the time range, the part not used up. Below 0: the objective is missed.",
+        "Of the failures the objective allows for the runs of the time range, the part not used up. Below 0: the "
+        "objective is missed.",
         [at_end(f"1 - {burn('$__range')}")],
         "percentunit",
         1,
     )
     ratio = panels.number(
         "Success ratio",
-        "Of the runs that succeeded or failed in the time range, the part that succeeded. Red: below the objective chosen above.",
+        "Of the runs that succeeded or failed in the time range, the part that succeeded. Red: below the "
+        "objective chosen above.",
         [at_end(queries.finished_ratio("succeeded"))],
         "percentunit",
         2,
@@ -82,7 +85,7 @@ def budget() -> list[Number]:
         1,
     )
     return [
-        left.thresholds(palette.steps(palette.BAD, (0, palette.NOTICE), (0.25, palette.GOOD))).no_value("none finished"),
+        left.thresholds(palette.left_over(0.25)).no_value("none finished"),
         ratio.no_value("none finished"),
         rate.thresholds(palette.none_is_good(1, 10)).no_value("none finished"),
     ]
@@ -110,7 +113,7 @@ def runs() -> list[Number]:
     return [
         finished,
         failed.thresholds(palette.none_is_good(bad=1)),
-        left.thresholds(palette.steps(palette.BAD, (0, palette.NOTICE), (1, palette.GOOD))),
+        left.thresholds(palette.left_over(1)),
     ]
 
 
@@ -118,7 +121,8 @@ def burn_rate() -> Graph:
     """How fast the budget is used up, in a short and a long window."""
     panel = panels.lines(
         "Burn rate",
-        "How many times faster than allowed runs failed in the hour and the six hours before. Both above 1: it is no blip. No line: none finished.",
+        "How many times faster than allowed runs failed in the hour and the six hours before. Both above 1: it "
+        "is no blip. No line: none finished.",
         [over_time(burn("1h"), "1 hour"), over_time(burn("6h"), "6 hours")],
         "suffix:x",
     )
@@ -132,7 +136,8 @@ def success_ratio() -> Graph:
     """The part of runs that succeeded, by group, beside the objective."""
     panel = panels.lines(
         "Success ratio by group",
-        "Of the runs that succeeded or failed in the hour before, the part that succeeded. A group below the red line misses the objective.",
+        "Of the runs that succeeded or failed in the hour before, the part that succeeded. A group below the red "
+        "line misses the objective.",
         [
             over_time(queries.finished_ratio("succeeded", "group", "1h"), "{{group}}"),
             over_time("vector($objective)", "objective"),
@@ -140,27 +145,33 @@ def success_ratio() -> Graph:
         "percentunit",
     )
     panel = panel.max(1).decimals(2).no_value("none finished").data_links([links.group_of_series()])
-    return panel.override_by_name("objective", palette.fixed(palette.BAD))
+    return panel.override_by_name("objective", [*palette.fixed(palette.BAD), palette.dashes([8, 8])])
 
 
 def percentiles() -> Graph:
     """How long runs took, by outcome."""
-    return panels.dots(
+    panel = panels.dots(
         "Duration percentiles by outcome",
-        "Half, 90 % and 99 % of the runs that ended around then took no longer. p99 that leaves p50 behind: stragglers. No point: none ended.",
+        "Half, 90 % and 99 % of the runs that ended around then took no longer. p99 that leaves p50 behind: "
+        "stragglers. No point: none ended.",
         [
             over_time(queries.quantile_of_rate(part, DURATION, CHOSEN, "outcome"), f"{label} {{{{outcome}}}}")
             for label, part in PARTS.items()
         ],
         "s",
-    ).no_value("none finished").interval("1m")
+    )
+    panel = panels.colored(panel.no_value("none finished").interval("1m"), palette.OUTCOMES)
+    for label, dashes in {"p90": [8, 8], "p99": [2, 6]}.items():
+        panel = panel.override_by_regexp(f"/^{label} /", [palette.dashes(dashes)])
+    return panel
 
 
 def heatmap() -> Heatmap:
     """How long runs took, bucket by bucket."""
     return panels.warmth(
         "Durations",
-        "How many runs that ended around then took how long. Two bands: two kinds of tasks in the group, or some that break off early.",
+        "How many runs that ended around then took how long. Two bands: two kinds of tasks in the group, or some "
+        "that break off early.",
         heat(queries.heat_of_rate(DURATION, CHOSEN)),
     ).interval("1m")
 
@@ -179,7 +190,8 @@ def percentiles_by_group() -> Table:
     percentile = [rows(queries.quantile_of_rate(part, DURATION, CHOSEN, by, "$__range")) for part in PARTS.values()]
     return tables.rows_of(
         "Durations in range",
-        "Runs of the time range and how long they took. Failed ones far below the others break off early; far above, they run into a limit.",
+        "Runs of the time range and how long they took. Failed ones far below the others break off early; far "
+        "above, they run into a limit.",
         [rows(f"round({queries.increase(FINISHED, CHOSEN, by)}) > 0"), *percentile],
         columns,
         "Runs",
@@ -212,7 +224,8 @@ def instance_failures() -> Graph:
     """How fast instances fail."""
     return panels.areas(
         "Instance failures by group",
-        "Instances that failed or were interrupted, per hour. More than failed runs explain: retries make up for them, at a cost.",
+        "Instances that failed or were interrupted, per hour. More than failed runs explain: retries make up for "
+        "them, at a cost.",
         [over_time(f"{queries.per_second(INSTANCE_FAILURES, CHOSEN, 'group')} * {HOUR}", "{{group}}")],
         "suffix:/h",
     )
@@ -236,7 +249,8 @@ def longest_running() -> Table:
     longest = f"topk({SLOWEST}, ({queries.running_for()}) and on ({TASK}) {queries.in_phase('running')})"
     return tables.rows_of(
         "Longest running tasks",
-        f"The {SLOWEST} tasks that run longest. Beyond the p99 of their group: they hang, or have more to do than planned.",
+        f"The {SLOWEST} tasks that run longest. Beyond the p99 of their group: they hang, or have more to do than "
+        "planned.",
         [rows(queries.with_facts(longest))],
         [*tables.task_columns(), Column("A", "Running for", "s", 0)],
         "Running for",

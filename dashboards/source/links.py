@@ -1,29 +1,26 @@
 """Links from a series or a row of a table to the board that shows more of it, with its labels and the time range."""
 
-from dataclasses import dataclass
-
 from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.dashboard import DashboardLink
 
 TIME = "${__url_time_range}"
 DATA_SOURCE = "${datasource:queryparam}"
 RUNBOOKS = "https://github.com/cloud-task-exporter/cloud-task-exporter/blob/main/docs/runbooks.md"
 
 
-@dataclass(frozen=True)
-class DataLink(Builder["DataLink"]):
-    """A data link as Grafana keeps it; the SDK has dashboard links only, which have other fields."""
+class DataLink(DashboardLink, Builder[DashboardLink]):
+    """A data link as Grafana keeps it; the SDK has dashboard links only, which have more fields."""
 
-    title: str
-    url: str
-    new_tab: bool = False
+    def __init__(self, title: str, url: str, new_tab: bool = False) -> None:
+        super().__init__(title=title, url=url, target_blank=new_tab)
 
-    def build(self) -> "DataLink":
+    def build(self) -> DashboardLink:
         """Itself: there is nothing left to build."""
         return self
 
     def to_json(self) -> dict[str, object]:
         """The fields Grafana reads."""
-        return {"title": self.title, "url": self.url, "targetBlank": self.new_tab}
+        return {"title": self.title, "url": self.url, "targetBlank": self.target_blank}
 
 
 def board(uid: str, **labels: str) -> str:

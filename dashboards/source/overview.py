@@ -112,7 +112,8 @@ def in_range() -> list[Number]:
     )
     instances = panels.number(
         "Instance failures",
-        "Instances that failed or were interrupted in the time range. Many, with few failed tasks: retries hide trouble.",
+        "Instances that failed or were interrupted in the time range. Many, with few failed tasks: retries hide "
+        "trouble.",
         [at_end(f"round({queries.increase(INSTANCE_FAILURES, CHOSEN)})")],
     )
     return [
@@ -161,7 +162,8 @@ def groups() -> Table:
     ]
     return tables.rows_of(
         "Groups",
-        "Each group's tasks by phase, and how its runs ended in the time range; most failed on top. Its name leads to its board.",
+        "Each group's tasks by phase, and how its runs ended in the time range; most failed on top. Its name "
+        "leads to its board.",
         [*counts, finished, rows(queries.finished_ratio("failed", by))],
         columns,
         "Failed",
@@ -261,7 +263,8 @@ def stale() -> Table:
     ]
     return tables.rows_of(
         "Stale tasks",
-        "Tasks whose last poll failed, and how old what is known of them is; no age: never polled well. All of one account: look at the account.",
+        "Tasks whose last poll failed, and how old what is known of them is; no age: never polled well. All of "
+        "one account: look at the account.",
         [rows(failed), rows(f"({age}) and on ({TASK}) {failed}")],
         columns,
         "Age of its data",
@@ -279,13 +282,16 @@ def alerts() -> Table:
         Column("severity", "Severity", width=90, mapping=palette.word_mapping(palette.SEVERITIES)),
         Column("group", "Group", width=110),
         Column("account", "Account", width=100),
+        Column("provider", "Provider", width=90),
         Column("task_id", "Task", links=(links.task_of_row(),)),
     ]
     return tables.rows_of(
         "Firing alerts",
-        "Alerts of the bundled rules that fire, for what is chosen above and for the exporter. Empty, too, if the rules are not loaded.",
+        "Alerts of the bundled rules that fire, for what is chosen above and for the exporter. Empty, too, if "
+        "the rules are not loaded.",
         [rows(f"max by ({names}) ({firing})")],
         columns,
         "Severity",
         "none firing",
+        descending=False,
     )

@@ -55,6 +55,11 @@ def none_is_good(notice: float | None = None, bad: float | None = None) -> Thres
     return steps(GOOD, *above)
 
 
+def left_over(comfortable: float) -> ThresholdsConfig:
+    """Red below zero, green from a comfortable rest on."""
+    return steps(BAD, (0, NOTICE), (comfortable, GOOD))
+
+
 def failure_ratio() -> ThresholdsConfig:
     """What part of runs may fail before it is worth a look, and before it is bad."""
     return none_is_good(notice=0.01, bad=0.05)
@@ -73,7 +78,9 @@ def phase_number_mapping() -> ValueMap:
 def word_mapping(colors: dict[str, str]) -> ValueMap:
     """Colours words in the cells of a table."""
     return ValueMap(
-        options={word: ValueMappingResult(color=color, index=index) for index, (word, color) in enumerate(colors.items())}
+        options={
+            word: ValueMappingResult(color=color, index=index) for index, (word, color) in enumerate(colors.items())
+        }
     )
 
 
@@ -85,3 +92,8 @@ def fixed(color: str) -> list[DynamicConfigValue]:
 def property_of(name: str, value: object) -> DynamicConfigValue:
     """One property of an override."""
     return DynamicConfigValue(id_val=name, value=value)
+
+
+def dashes(lengths: list[int]) -> DynamicConfigValue:
+    """The property that dashes a line: how long its strokes and its gaps are."""
+    return property_of("custom.lineStyle", {"fill": "dash", "dash": lengths})

@@ -1,6 +1,12 @@
 """The kinds of panels, each set up the same way wherever it stands. Tables are in `tables.py`."""
 
-from grafana_foundation_sdk.builders import bargauge, heatmap, stat, statetimeline, timeseries
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    heatmap,
+    stat,
+    statetimeline,
+    timeseries,
+)
 from grafana_foundation_sdk.builders.common import (
     GraphThresholdsStyleConfig,
     ReduceDataOptions,
@@ -35,7 +41,9 @@ from targets import lettered
 from variables import DATA_SOURCE
 
 
-def number(title: str, description: str, targets: list[Dataquery], unit: str = "short", decimals: int = 0) -> stat.Panel:
+def number(
+    title: str, description: str, targets: list[Dataquery], unit: str = "short", decimals: int = 0
+) -> stat.Panel:
     """A big number, or a few; neutral unless thresholds are set."""
     return (
         stat.Panel()
@@ -156,6 +164,8 @@ def timeline(title: str, description: str, target: Dataquery) -> statetimeline.P
         .description(description)
         .datasource(DATA_SOURCE)
         .targets(lettered([target]))
+        .thresholds(palette.steps(palette.MUTED))
+        .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .merge_values(True)
         .show_value(VisibilityMode.AUTO)
         .row_height(0.8)

@@ -1,6 +1,6 @@
-"""Panels of the Exporter board about the clouds: quotas, requests, polls, age of data, credentials."""
+"""Panels of the Exporter board about polls: each account, failures, lag, age of data, credentials."""
 
-from grafana_foundation_sdk.builders.heatmap import Panel as Heatmap
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.builders.stat import Panel as Number
 from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Graph
@@ -10,33 +10,16 @@ import panels
 import queries
 import tables
 from queries import ACCOUNTS, SCRAPED, TASK
+from quota import quota_asked, quota_used
 from tables import Column
-from targets import at_end, heat, over_time, rows
+from targets import at_end, over_time, rows
 
 OWN = "cloud_task_exporter"
-API = "provider, account, api"
 ACCOUNT = "provider, account"
-BY_API = "{{account}} {{api}}"
-REQUESTS = f"{OWN}_api_requests_total"
-LATENCY = f"{OWN}_api_request_duration_seconds"
-QUOTA = f"max by ({API}) ({OWN}_api_quota_requests_per_second{{{ACCOUNTS}}})"
-DEMAND = f"max by ({API}) ({OWN}_api_demand_requests_per_second{{{ACCOUNTS}}})"
 OF_PROVIDER = SCRAPED + ',provider=~"$provider"'
-HOUR = 3600
-DAY = 24 * HOUR
 # Tasks that are polled at their interval: those that ended are only looked at now and then. Stale ones stay in.
 ENDED = f'{queries.per_task(f"""cloud_task_phase{{{ACCOUNTS},phase=~"succeeded|failed|cancelled"}} == 1""")}'
 AGE = f"({queries.age_since('cloud_task_last_poll_success_timestamp_seconds', ACCOUNTS)}) unless on ({TASK}) {ENDED}"
-
-
-def quota_used() -> str:
-    """Requests made as a part of those allowed, by API."""
-    return f"{queries.per_second(REQUESTS, ACCOUNTS, API)} / on ({API}) ({QUOTA} > 0)"
-
-
-def quota_asked() -> str:
-    """Requests the intervals ask for as a part of those allowed, by API."""
-    return f"{DEMAND} / on ({API}) ({QUOTA} > 0)"
 
 
 def failed_polls(by: str) -> str:
@@ -56,20 +39,23 @@ def now() -> list[Number]:
     )
     failed = panels.number(
         "Failed polls",
-        "The part of the polls of the time range that failed. The row below names the account, the panel Poll failures the reason.",
+        "The part of the polls of the time range that failed. The row below names the account, the panel Poll "
+        "failures the reason.",
         [at_end(failed_polls(""))],
         "percentunit",
         1,
     )
     busiest = panels.number(
         "Busiest quota",
-        "Requests as a part of what is allowed, of the API nearest to its quota. At 100 % polls come late: raise intervals or the quota.",
+        "Requests as a part of what is allowed, of the API nearest to its quota. At 100 % polls come late: raise "
+        "intervals or the quota.",
         [at_end(f"max({quota_used()})")],
         "percentunit",
     )
     oldest = panels.number(
         "Oldest data",
-        "Of tasks that have not ended, the longest time without a good poll. Beyond a few intervals: see which account.",
+        "Of tasks that have not ended, the longest time without a good poll. Beyond a few intervals: see which "
+        "account.",
         [at_end(f"max({AGE})")],
         "s",
     )
@@ -86,7 +72,10 @@ def accounts() -> Table:
     expiry = f"min by ({ACCOUNT}) ({OWN}_credentials_expiry_timestamp_seconds{{{ACCOUNTS}}}) - time()"
     shown = [
         (queries.per_second(f"{OWN}_polls_total", ACCOUNTS, ACCOUNT), Column("A", "Polls", "reqps", 2)),
-        (failed_polls(ACCOUNT), Column("B", "Failed polls", "percentunit", 1, thresholds=palette.none_is_good(0.01, 0.1))),
+        (
+            failed_polls(ACCOUNT),
+            Column("B", "Failed polls", "percentunit", 1, thresholds=palette.none_is_good(0.01, 0.1)),
+        ),
         (
             f"max by ({ACCOUNT}) ({quota_used()})",
             Column("C", "Quota used", "percentunit", 0, thresholds=palette.none_is_good(0.8, 1)),
@@ -108,7 +97,8 @@ def accounts() -> Table:
     ]
     return tables.rows_of(
         "Accounts",
-        "Each account, the one with most failed polls on top. Quota asked for above 100 %: its intervals cannot be kept.",
+        "Each account, the one with most failed polls on top. Quota asked for above 100 %: its intervals cannot "
+        "be kept.",
         [rows(expression) for expression, _ in shown],
         [Column("account", "Account"), Column("provider", "Provider"), *(column for _, column in shown)],
         "Failed polls",
@@ -116,105 +106,17 @@ def accounts() -> Table:
     )
 
 
-def expiry_thresholds() -> palette.ThresholdsConfig:
+def expiry_thresholds() -> ThresholdsConfig:
     """Credentials that end within minutes were not renewed."""
     return palette.steps(palette.BAD, (60, palette.NOTICE), (300, palette.GOOD))
-
-
-def quota_use() -> Graph:
-    """Requests against the quota."""
-    panel = panels.lines(
-        "Quota used",
-        "Requests made as a part of those allowed, by account and API. A line at the top: polls wait; see Waiting for quota.",
-        [over_time(quota_used(), BY_API)],
-        "percentunit",
-    )
-    return panels.with_table_legend(panels.with_limits(panel, palette.none_is_good(0.8, 1)), "lastNotNull", "max")
-
-
-def demand() -> Graph:
-    """What the intervals ask for against the quota."""
-    panel = panels.lines(
-        "Quota asked for",
-        "Requests that tasks and their intervals ask for, as a part of those allowed. Above 100 % no waiting helps: longer intervals, fewer tasks or more quota do.",
-        [over_time(quota_asked(), BY_API)],
-        "percentunit",
-    )
-    return panels.with_table_legend(panels.with_limits(panel, palette.none_is_good(0.8, 1)), "lastNotNull", "max")
-
-
-def throttled() -> Graph:
-    """Answers that asked for fewer requests."""
-    panel = panels.bars(
-        "Throttled answers",
-        "Answers by which a cloud asked for fewer requests, a second. Any: somebody else uses the quota too, or rate_limit is above the cloud's.",
-        [over_time(f"{queries.per_second(f'{OWN}_api_throttled_total', ACCOUNTS, API)} > 0", BY_API)],
-        "reqps",
-    )
-    return panel.no_value("none throttled")
-
-
-def waits() -> Graph:
-    """Time spent waiting for the quota."""
-    return panels.areas(
-        "Waiting for quota",
-        "Requests that wait for the quota of their account, on average. Steady and high: the quota is too small for the intervals.",
-        [over_time(queries.per_second(f"{OWN}_api_rate_limit_wait_seconds_total", ACCOUNTS, API), BY_API)],
-        "short",
-    )
-
-
-def requests() -> Graph:
-    """Requests by API."""
-    return panels.areas(
-        "Requests by API",
-        "Requests a second. List APIs that outgrow the rest: finders run too often or match too much.",
-        [over_time(queries.per_second(REQUESTS, ACCOUNTS, API), BY_API)],
-        "reqps",
-    )
-
-
-def errors() -> Graph:
-    """Answers that were not ok, by code."""
-    codes = queries.per_second(REQUESTS, f'{ACCOUNTS},code!="ok"', f"{API}, code")
-    panel = panels.bars(
-        "API errors by code",
-        "Requests that were not answered with ok, by the cloud's code. Look a code up in the vendor's documents; one account only: its key or policy.",
-        [over_time(f"{codes} > 0", f"{BY_API} {{{{code}}}}")],
-        "reqps",
-    )
-    return panel.no_value("no errors")
-
-
-def latency() -> Graph:
-    """How long answers take."""
-    parts = {"p50": 0.5, "p99": 0.99}
-    panel = panels.lines(
-        "Latency by API",
-        "How long half and 99 % of the requests took, to the end of the answer. Near poll.timeout: polls fail by time-out.",
-        [
-            over_time(queries.quantile_of_rate(part, LATENCY, OF_PROVIDER, "provider, api"), f"{{{{api}}}} {label}")
-            for label, part in parts.items()
-        ],
-        "s",
-    )
-    return panels.with_table_legend(panel.fill_opacity(0), "lastNotNull", "max")
-
-
-def latency_heatmap() -> Heatmap:
-    """How long answers take, bucket by bucket."""
-    return panels.warmth(
-        "Latency",
-        "How many requests took how long, over all APIs. A second band far above the first: one API or cloud is slow.",
-        heat(queries.heat_of_rate(LATENCY, OF_PROVIDER)),
-    )
 
 
 def polls() -> Graph:
     """Polls by account."""
     return panels.areas(
         "Polls",
-        "Polls of tasks, a second. A drop to near zero for one account: it was refused and is tried only once in a while.",
+        "Polls of tasks, a second. A drop to near zero for one account: it was refused and is tried only once in "
+        "a while.",
         [over_time(queries.per_second(f"{OWN}_polls_total", ACCOUNTS, ACCOUNT), "{{account}}")],
         "reqps",
     )
@@ -225,7 +127,8 @@ def failures() -> Graph:
     reasons = queries.per_second(f"{OWN}_poll_failures_total", ACCOUNTS, f"{ACCOUNT}, reason")
     panel = panels.bars(
         "Poll failures",
-        "Failed polls a second, by reason. denied: the key; not_found: the task is gone; throttled: the quota; transport, timeout: the network; decode: report it.",
+        "Failed polls a second, by reason. denied: the key; not_found: the task is gone; throttled: the quota; "
+        "transport, timeout: the network; decode: report it.",
         [over_time(f"{reasons} > 0", "{{account}} {{reason}}")],
         "reqps",
     )
@@ -236,7 +139,8 @@ def lag() -> Graph:
     """How late polls are."""
     return panels.lines(
         "Schedule lag",
-        "How late the poll is that is due longest. It should stay near zero; if it grows, the quota or a slow cloud holds polls up.",
+        "How late the poll is that is due longest. It should stay near zero; if it grows, the quota or a slow "
+        "cloud holds polls up.",
         [over_time(f"max by ({ACCOUNT}) ({OWN}_schedule_lag_seconds{{{ACCOUNTS}}})", "{{account}}")],
         "s",
     )
@@ -246,7 +150,8 @@ def age_by_account() -> Graph:
     """The oldest data of each account."""
     return panels.lines(
         "Oldest data by account",
-        "Of tasks that have not ended, the longest time without a good poll. A steady climb: that task, or its account, cannot be polled.",
+        "Of tasks that have not ended, the longest time without a good poll. A steady climb: that task, or its "
+        "account, cannot be polled.",
         [over_time(f"max by ({ACCOUNT}) ({AGE})", "{{account}}")],
         "s",
     ).no_value("no tasks")
@@ -256,7 +161,8 @@ def age_spread() -> Graph:
     """How the ages spread."""
     panel = panels.lines(
         "Age of data",
-        "Half, 90 % and 99 % of the tasks that have not ended were polled well within this time. All of it should stay near poll.interval.",
+        "Half, 90 % and 99 % of the tasks that have not ended were polled well within this time. All of it "
+        "should stay near poll.interval.",
         [over_time(f"quantile({part}, {AGE})", label) for label, part in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))],
         "s",
     )
@@ -267,7 +173,8 @@ def surprises() -> Graph:
     """What should not happen."""
     return panels.bars(
         "Unknown states and panics",
-        "Words for a state the exporter does not know, and polls that ended by a bug, in each step. Both should stay at zero; report either.",
+        "Words for a state the exporter does not know, and polls that ended by a bug, in each step. Both should "
+        "stay at zero; report either.",
         [
             over_time(
                 queries.increase(f"{OWN}_unknown_states_total", OF_PROVIDER, "provider", "$__rate_interval"),
@@ -286,7 +193,8 @@ def credentials() -> Graph:
     expiry = f"min by ({ACCOUNT}) ({OWN}_credentials_expiry_timestamp_seconds{{{ACCOUNTS}}}) - time()"
     panel = panels.lines(
         "Credentials end in",
-        "Time until temporary credentials end; keys that last have no line. Teeth of a saw are right; a line that reaches zero was not renewed.",
+        "Time until temporary credentials end; keys that last have no line. Teeth of a saw are right; a line "
+        "that reaches zero was not renewed.",
         [over_time(expiry, "{{account}}")],
         "s",
     )

@@ -19,7 +19,8 @@ def now() -> list[Number]:
     """Whether it is up, and what runs."""
     up = panels.number(
         "Up",
-        "The part of the exporters that could be scraped. Below 100 %: what the others show is complete, what these polled is missing.",
+        "The part of the exporters that could be scraped. Below 100 %: what the others show is complete, what "
+        "these polled is missing.",
         [at_end(f"avg(up{{{SCRAPED}}})")],
         "percentunit",
     )
@@ -36,7 +37,8 @@ def now() -> list[Number]:
     )
     restarted = panels.number(
         "Restarts",
-        "How often exporters started anew in the time range. More than roll-outs explain: look into the log before each.",
+        "How often exporters started anew in the time range. More than roll-outs explain: look into the log "
+        "before each.",
         [at_end(f"sum(changes(process_start_time_seconds{{{SCRAPED}}}[$__range]))")],
     )
     return [
@@ -52,7 +54,8 @@ def config() -> Number:
     loaded = f"{OWN}_config_last_reload_success_timestamp_seconds"
     panel = panels.number(
         "Config",
-        "Whether the config was taken when it was loaded last, and how long ago one was. refused: the one before is still in force; the log has every mistake.",
+        "Whether the config was taken when it was loaded last, and how long ago one was. refused: the one before "
+        "is still in force; the log has every mistake.",
         [
             at_end(f"min({OWN}_config_last_reload_successful{{{SCRAPED}}})", "last load"),
             at_end(f"time() - min({loaded}{{{SCRAPED}}})", "in force for"),
@@ -73,7 +76,8 @@ def state_file() -> Number:
     written = f"{OWN}_state_last_write_success_timestamp_seconds"
     panel = panels.number(
         "State file",
-        "How long ago it held all that was known, and attempts to write it that failed in the time range. Any failure: the disk is full or not allowed.",
+        "How long ago it held all that was known, and attempts to write it that failed in the time range. Any "
+        "failure: the disk is full or not allowed.",
         [
             at_end(f"time() - min({written}{{{SCRAPED}}})", "whole until"),
             at_end(f"round({queries.increase(f'{OWN}_state_write_failures_total', SCRAPED)})", "failed writes"),
@@ -96,11 +100,13 @@ def series() -> Graph:
     """Series against their limit."""
     panel = panels.lines(
         "Series of tasks",
-        "Series exported, and left out, as a part of metrics.series_limit. At 100 % new tasks are left out: raise the limit, or poll less.",
+        "Series exported, and left out, as a part of metrics.series_limit. At 100 % new tasks are left out: "
+        "raise the limit, or poll less.",
         [
             over_time(f"{OWN}_series{{{SCRAPED}}} / {OWN}_series_limit{{{SCRAPED}}}", f"exported {BY_INSTANCE}"),
             over_time(
-                f"increase({OWN}_series_dropped_total{{{SCRAPED}}}[$__rate_interval]) / {OWN}_series_limit{{{SCRAPED}}}",
+                f"increase({OWN}_series_dropped_total{{{SCRAPED}}}[$__rate_interval]) / "
+                f"{OWN}_series_limit{{{SCRAPED}}}",
                 f"left out {BY_INSTANCE}",
             ),
         ],

@@ -79,7 +79,9 @@ def finished_ratio(outcome: str, by: str = "", window: str = "$__range") -> str:
     return f"{part} / ({whole} > 0)"
 
 
-def quantile_of_rate(quantile: float, metric: str, selector: str, by: str = "", window: str = "$__rate_interval") -> str:
+def quantile_of_rate(
+    quantile: float, metric: str, selector: str, by: str = "", window: str = "$__rate_interval"
+) -> str:
     """A quantile of what a histogram observed in a window; nothing where it observed nothing."""
     native = f"{summed(by)}(rate({metric}{{{selector}}}[{window}]))"
     classic = f"{summed(joined('le', by))}(rate({metric}_bucket{{{selector}}}[{window}]))"

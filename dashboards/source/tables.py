@@ -1,13 +1,25 @@
 """Tables: columns in their order, under their names, with units, colours and links; all other columns are hidden."""
 
+import re
 from dataclasses import dataclass, field
 
 from grafana_foundation_sdk.builders import table
-from grafana_foundation_sdk.builders.common import TableFooterOptions, TableSortByFieldState
+from grafana_foundation_sdk.builders.common import (
+    TableFooterOptions,
+    TableSortByFieldState,
+)
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
-from grafana_foundation_sdk.models.common import FieldTextAlignment, TableCellHeight
-from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue, ValueMap
+from grafana_foundation_sdk.models.common import (
+    FieldTextAlignment,
+    TableAutoCellOptions,
+    TableCellHeight,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DataTransformerConfig,
+    DynamicConfigValue,
+    ValueMap,
+)
 
 from links import DataLink, task_of_row
 from targets import lettered
@@ -76,9 +88,16 @@ class Column:
 
 
 def rows_of(
-    title: str, description: str, targets: list[Dataquery], columns: list[Column], sort: str, empty: str
+    title: str,
+    description: str,
+    targets: list[Dataquery],
+    columns: list[Column],
+    sort: str,
+    empty: str,
+    descending: bool = True,
 ) -> table.Panel:
-    """A table of the rows that the queries have in common, the greatest of one column on top, and what to say of none."""
+    """A table of the rows its queries share, the greatest of one column on top, and what to say of none."""
+    check_links(title, columns)
     panel = (
         table.Panel()
         .title(title)
@@ -89,9 +108,10 @@ def rows_of(
         .show_header(True)
         .cell_height(TableCellHeight.SM)
         .align(FieldTextAlignment.AUTO)
+        .cell_options(TableAutoCellOptions())
         .filterable(True)
         .footer(TableFooterOptions().show(False).reducer([]).count_rows(False))
-        .sort_by([TableSortByFieldState().display_name(sort).desc(True)])
+        .sort_by([TableSortByFieldState().display_name(sort).desc(descending)])
     )
     if len(targets) > 1:
         panel = panel.with_transformation(DataTransformerConfig(id_val="merge", options={}))
@@ -100,6 +120,15 @@ def rows_of(
         if properties := column.properties():
             panel = panel.override_by_name(column.title, properties)
     return panel
+
+
+def check_links(title: str, columns: list[Column]) -> None:
+    """A link can only take its values from columns that are shown."""
+    shown = {column.source for column in columns}
+    for column in columns:
+        for link in column.links:
+            if missing := set(re.findall(r"__data\.fields\.(\w+)", link.url or "")) - shown:
+                raise ValueError(f"table {title}: the link of {column.title} needs the columns {sorted(missing)}")
 
 
 def arranged(columns: list[Column], queries: int) -> DataTransformerConfig:

@@ -1,6 +1,8 @@
 """The queries of a panel as Grafana keeps them: over the time range, at its end, as a table, as a heatmap."""
 
 from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery as AnyQuery
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from variables import DATA_SOURCE
@@ -31,6 +33,6 @@ def query(expression: str) -> Dataquery:
     return Dataquery().expr(expression).datasource(DATA_SOURCE)
 
 
-def lettered(targets: list[Dataquery]) -> list[Dataquery]:
+def lettered(targets: list[Dataquery]) -> list[Builder[AnyQuery]]:
     """The queries of one panel, named A, B, C…, as Grafana does."""
     return [target.ref_id(chr(ord("A") + index)) for index, target in enumerate(targets)]

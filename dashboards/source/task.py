@@ -6,8 +6,8 @@ from grafana_foundation_sdk.builders.stat import Panel as Number
 from grafana_foundation_sdk.builders.statetimeline import Panel as Timeline
 from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Graph
-from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueTextMode
-from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValue
+from grafana_foundation_sdk.models.common import BigValueColorMode
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 import links
 import palette
@@ -38,8 +38,8 @@ def board() -> Dashboard:
         [*variables.of_tasks(), variables.task()],
         "now-6h",
     )
-    for mark in (moment("Created", "created", palette.NEUTRAL), moment("Started", "started", palette.PHASES["running"])):
-        built.mark(mark)
+    built.mark(moment("Created", "created", palette.PHASES["pending"]))
+    built.mark(moment("Started", "started", palette.PHASES["running"]))
     built.mark(moment("Finished", "finished", palette.MUTED))
     built.row("Now", (4, [(4, panel) for panel in (*states(), *instances_now(), data_age())]), (4, [(24, facts())]))
     built.row(
@@ -67,7 +67,8 @@ def states() -> list[Number]:
     """The phase, and the word it was made from."""
     phase = panels.number(
         "Phase",
-        "The phase now, in the words all clouds share. No data: not polled well for so long that its state was dropped.",
+        "The phase now, in the words all clouds share. No data: not polled well for so long that its state was "
+        "dropped.",
         [at_end(queries.phase_number(ONE_TASK), "{{account}}")],
     )
     word = panels.word(
@@ -76,7 +77,7 @@ def states() -> list[Number]:
         at_end(f"max by (state) (cloud_task_provider_state{{{ONE_TASK}}})", "{{state}}"),
     )
     phase = phase.mappings([palette.phase_number_mapping()]).color_mode(BigValueColorMode.BACKGROUND)
-    return [phase.text_mode(BigValueTextMode.VALUE).no_value("not known"), word.no_value("not known")]
+    return [phase.no_value("not known"), word.no_value("not known")]
 
 
 def instances_now() -> list[Number]:
@@ -90,12 +91,14 @@ def instances_now() -> list[Number]:
     )
     failed = panels.number(
         "Instances failed",
-        "Instances that failed or were interrupted. An interrupted one keeps its machine, and costs, until it is terminated.",
+        "Instances that failed or were interrupted. An interrupted one keeps its machine, and costs, until it is "
+        "terminated.",
         [at_end(f'sum(cloud_task_instances{{{ONE_TASK},state=~"failed|failed_interrupted"}})')],
     )
     truncated = panels.number(
         "Rows left unread",
-        "Whether it has more instances than the exporter reads one by one. Then durations and exit codes are of a part; counts are whole.",
+        "Whether it has more instances than the exporter reads one by one. Then durations and exit codes are of "
+        "a part; counts are whole.",
         [at_end(f"max(cloud_task_instance_rows_truncated{{{ONE_TASK}}})")],
         "bool_yes_no",
     )
@@ -110,7 +113,8 @@ def data_age() -> Number:
     """How old all of this is."""
     panel = panels.number(
         "Age of data",
-        "Time since the task was last polled well; all on this board is from then. A finished task is asked for rarely.",
+        "Time since the task was last polled well; all on this board is from then. A finished task is asked for "
+        "rarely.",
         [at_end(f"time() - max(cloud_task_last_poll_success_timestamp_seconds{{{ONE_TASK}}})")],
         "s",
     )
@@ -132,7 +136,8 @@ def facts() -> Table:
     ]
     return tables.rows_of(
         "Facts",
-        "What the task is, and the labels the config gives it. Two rows: two accounts have a task of this id; choose one above.",
+        "What the task is, and the labels the config gives it. Two rows: two accounts have a task of this id; "
+        "choose one above.",
         [rows(f"max without (job, instance) (cloud_task_info{{{ONE_TASK}}})")],
         columns,
         "Task",
@@ -144,7 +149,8 @@ def phases() -> Timeline:
     """Its phases in time."""
     panel = panels.timeline(
         "Phases",
-        "When it was in which phase. Failed and running in turn: it is retried again and again. A gap: it was not polled.",
+        "When it was in which phase. Failed and running in turn: it is retried again and again. A gap: it was "
+        "not polled.",
         over_time(queries.phase_number(ONE_TASK), "{{account}}"),
     )
     return panel.mappings([palette.phase_number_mapping()]).no_value("not known")
@@ -170,7 +176,8 @@ def times() -> list[Number]:
     so_far = f"max({queries.running_for(ONE_TASK)})"
     duration = panels.number(
         "Run duration",
-        "From start, or else creation, to the end; or to now, while it has none. Compare with the Group board's percentiles.",
+        "From start, or else creation, to the end; or to now, while it has none. Compare with the Group board's "
+        "percentiles.",
         [at_end(f"{took} or {so_far}")],
         "s",
     )
@@ -181,7 +188,8 @@ def instances() -> Graph:
     """Its instances by state."""
     panel = panels.areas(
         "Instances by state",
-        "Blue turns to green as they end. Yellow that stays: no room for them. Red that grows: they fail one after the other.",
+        "Blue turns to green as they end. Yellow that stays: no room for them. Red that grows: they fail one "
+        "after the other.",
         [over_time(f"sum by (state) (cloud_task_instances{{{ONE_TASK}}})", "{{state}}")],
     )
     return panels.colored(panel.decimals(0), palette.INSTANCE_STATES)
@@ -198,8 +206,8 @@ def progress() -> Graph:
             over_time(f'sum(cloud_task_instances{{{ONE_TASK},state=~"failed|failed_interrupted"}})', "failed"),
         ],
     )
-    dashes = DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 8]})
-    panel = panel.decimals(0).override_by_name("expected", [*palette.fixed(palette.MUTED), dashes])
+    expected = [*palette.fixed(palette.MUTED), palette.dashes([8, 8])]
+    panel = panel.decimals(0).override_by_name("expected", expected)
     return panels.colored(panel, {name: palette.INSTANCE_STATES[name] for name in ("succeeded", "failed")})
 
 

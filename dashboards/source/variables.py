@@ -1,6 +1,10 @@
 """The variables of boards. All of them ask the data source that is chosen on the board."""
 
-from grafana_foundation_sdk.builders.dashboard import CustomVariable, DatasourceVariable, QueryVariable
+from grafana_foundation_sdk.builders.dashboard import (
+    CustomVariable,
+    DatasourceVariable,
+    QueryVariable,
+)
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     VariableOption,
