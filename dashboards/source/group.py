@@ -71,7 +71,7 @@ def budget() -> list[Number]:
     )
     ratio = panels.number(
         "Success ratio",
-        "Of the runs that succeeded or failed in the time range, the part that succeeded. Red: below the "
+        "Of the runs that succeeded or failed in the time range, the part that succeeded. To be no less than the "
         "objective chosen above.",
         [at_end(queries.finished_ratio("succeeded"))],
         "percentunit",
