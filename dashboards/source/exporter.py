@@ -55,7 +55,7 @@ def board() -> Dashboard:
     )
     built.row(
         "Process",
-        (8, [(8, process.cpu()), (8, process.memory()), (8, process.descriptors())]),
+        (8, [(6, process.cpu()), (6, process.memory()), (6, process.descriptors()), (6, process.threads())]),
     )
     return built.build()
 

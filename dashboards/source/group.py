@@ -185,7 +185,7 @@ def percentiles_by_group() -> Table:
         Column("provider", "Provider"),
         Column("outcome", "Outcome", mapping=palette.word_mapping(palette.OUTCOMES)),
         Column("A", "Runs", decimals=0),
-        *(Column(letter, label, "s", 0) for letter, label in zip("BCD", PARTS, strict=True)),
+        *(Column(letter, label, "s", 1) for letter, label in zip("BCD", PARTS, strict=True)),
     ]
     percentile = [rows(queries.quantile_of_rate(part, DURATION, CHOSEN, by, "$__range")) for part in PARTS.values()]
     return tables.rows_of(
@@ -238,7 +238,7 @@ def slowest() -> Table:
         "Slowest finished tasks",
         f"The {SLOWEST} tasks, of those still polled, whose last run took longest. Always the same names: split them.",
         [rows(queries.with_facts(longest))],
-        [*tables.task_columns(), Column("A", "Ran for", "s", 0)],
+        tables.task_columns(Column("A", "Ran for", "s", 1, width=110)),
         "Ran for",
         "none finished",
     )
@@ -252,7 +252,7 @@ def longest_running() -> Table:
         f"The {SLOWEST} tasks that run longest. Beyond the p99 of their group: they hang, or have more to do than "
         "planned.",
         [rows(queries.with_facts(longest))],
-        [*tables.task_columns(), Column("A", "Running for", "s", 0)],
+        tables.task_columns(Column("A", "Running for", "s", 1, width=110)),
         "Running for",
         "none running",
     )

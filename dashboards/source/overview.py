@@ -154,10 +154,10 @@ def groups() -> Table:
         Column("account", "Account", links=(links.account_of_row(),)),
         Column("provider", "Provider"),
         *(
-            Column(letter, phase.capitalize(), decimals=0, thresholds=palette.steps("text", (1, color)))
+            Column(letter, phase.capitalize(), decimals=0, width=100, thresholds=palette.steps("text", (1, color)))
             for letter, (phase, color) in zip("ABCDEFG", palette.PHASES.items(), strict=True)
         ),
-        Column("H", "Finished in range", decimals=0),
+        Column("H", "Finished in range", decimals=0, width=150),
         Column("I", "Failure ratio in range", "percentunit", 1, thresholds=palette.failure_ratio()),
     ]
     return tables.rows_of(
@@ -177,10 +177,13 @@ def failing() -> Table:
     ended = queries.age_since("cloud_task_finished_timestamp_seconds")
     instances = f'sum by ({TASK}) (cloud_task_instances{{{CHOSEN},state=~"failed|failed_interrupted"}})'
     columns = [
-        *tables.task_columns(),
-        Column("B", "Failed since", "s", 0),
-        Column("C", "Failed instances", decimals=0),
-        Column("D", "Ran for", "s", 0),
+        *tables.task_columns(
+            Column("B", "Failed since", "s", 1, width=120),
+            Column("C", "Failed instances", decimals=0, width=140),
+            Column("D", "Ran for", "s", 1, width=100),
+        ),
+        Column("task_name", "Name"),
+        Column("job_id", "Job"),
     ]
     return tables.rows_of(
         "Failing now",
@@ -239,7 +242,7 @@ def oldest(phase: str) -> Table:
         age = queries.running_for()
         conclusion = "Those far above the rest of their group hang, or have more to do than planned."
     longest = f"topk({OLDEST}, ({age}) and on ({TASK}) {queries.in_phase(phase)})"
-    columns = [*tables.task_columns(), Column("A", f"{phase.capitalize()} for", "s", 0)]
+    columns = tables.task_columns(Column("A", f"{phase.capitalize()} for", "s", 1, width=110))
     return tables.rows_of(
         f"Longest {phase}",
         f"The {OLDEST} tasks that are {phase} longest. {conclusion}",
@@ -259,7 +262,7 @@ def stale() -> Table:
         Column("group", "Group"),
         Column("account", "Account", links=(links.account_of_row(),)),
         Column("provider", "Provider"),
-        Column("B", "Age of its data", "s", 0),
+        Column("B", "Age of its data", "s", 1),
     ]
     return tables.rows_of(
         "Stale tasks",

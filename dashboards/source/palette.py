@@ -14,6 +14,8 @@ NOTICE = "orange"
 BAD = "red"
 NEUTRAL = "blue"
 MUTED = "#8e8e8e"
+# Seconds no time on a board reaches; the lowest threshold of what may be negative, or not there at all.
+ENDLESS = 1e12
 
 PHASES = {
     "pending": "yellow",

@@ -80,7 +80,7 @@ def lines(title: str, description: str, targets: list[Dataquery], unit: str = "s
         .min(0)
         .draw_style(GraphDrawStyle.LINE)
         .line_width(1)
-        .fill_opacity(10)
+        .fill_opacity(0)
         .show_points(VisibilityMode.AUTO)
         .span_nulls(False)
         .legend(legend())
@@ -100,7 +100,7 @@ def bars(title: str, description: str, targets: list[Dataquery], unit: str = "sh
 
 def dots(title: str, description: str, targets: list[Dataquery], unit: str = "short") -> timeseries.Panel:
     """Points joined over the gaps: for values there are only now and then."""
-    return lines(title, description, targets, unit).show_points(VisibilityMode.ALWAYS).fill_opacity(0).span_nulls(True)
+    return lines(title, description, targets, unit).show_points(VisibilityMode.ALWAYS).span_nulls(True)
 
 
 def stacked(panel: timeseries.Panel) -> timeseries.Panel:

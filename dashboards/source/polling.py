@@ -1,9 +1,11 @@
 """Panels of the Exporter board about polls: each account, failures, lag, age of data, credentials."""
 
+from grafana_foundation_sdk.builders.common import ScaleDistributionConfig
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.builders.stat import Panel as Number
 from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Graph
+from grafana_foundation_sdk.models.common import ScaleDistribution
 
 import palette
 import panels
@@ -107,8 +109,8 @@ def accounts() -> Table:
 
 
 def expiry_thresholds() -> ThresholdsConfig:
-    """Credentials that end within minutes were not renewed."""
-    return palette.steps(palette.BAD, (60, palette.NOTICE), (300, palette.GOOD))
+    """Credentials that end within minutes were not renewed; none that end are no trouble."""
+    return palette.steps("text", (-palette.ENDLESS, palette.BAD), (60, palette.NOTICE), (300, palette.GOOD))
 
 
 def polls() -> Graph:
@@ -166,12 +168,12 @@ def age_spread() -> Graph:
         [over_time(f"quantile({part}, {AGE})", label) for label, part in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))],
         "s",
     )
-    return panels.colored(panel.fill_opacity(0).no_value("no tasks"), palette.QUANTILES)
+    return panels.colored(panel.no_value("no tasks"), palette.QUANTILES)
 
 
 def surprises() -> Graph:
     """What should not happen."""
-    return panels.bars(
+    return panels.lines(
         "Unknown states and panics",
         "Words for a state the exporter does not know, and polls that ended by a bug, in each step. Both should "
         "stay at zero; report either.",
@@ -198,4 +200,5 @@ def credentials() -> Graph:
         [over_time(expiry, "{{account}}")],
         "s",
     )
-    return panel.fill_opacity(0).no_value("no temporary credentials")
+    logarithmic = ScaleDistributionConfig().type(ScaleDistribution.LOG).log(10)
+    return panel.min(1).scale_distribution(logarithmic).no_value("no temporary credentials")

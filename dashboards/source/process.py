@@ -157,13 +157,20 @@ def memory() -> Graph:
 
 
 def descriptors() -> Graph:
-    """File descriptors and threads."""
+    """File descriptors against their limit."""
+    panel = panels.lines(
+        "File descriptors",
+        "Open descriptors as a part of those allowed. At 100 % no connection opens any more: raise the limit.",
+        [over_time(f"process_open_fds{{{SCRAPED}}} / process_max_fds{{{SCRAPED}}}", BY_INSTANCE)],
+        "percentunit",
+    )
+    return panels.with_limits(panel, palette.none_is_good(0.8, 1))
+
+
+def threads() -> Graph:
+    """Threads."""
     return panels.lines(
-        "File descriptors and threads",
-        "Open descriptors, their limit, and threads. Near the limit connections fail; raise it.",
-        [
-            over_time(f"process_open_fds{{{SCRAPED}}}", f"open {BY_INSTANCE}"),
-            over_time(f"process_max_fds{{{SCRAPED}}}", f"limit {BY_INSTANCE}"),
-            over_time(f"process_threads{{{SCRAPED}}}", f"threads {BY_INSTANCE}"),
-        ],
-    ).decimals(0).override_by_regexp("/^limit/", palette.fixed(palette.BAD))
+        "Threads",
+        "Threads of the process. It follows the processors of the machine, not the number of tasks.",
+        [over_time(f"process_threads{{{SCRAPED}}}", BY_INSTANCE)],
+    ).decimals(0)

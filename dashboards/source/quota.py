@@ -112,7 +112,7 @@ def latency() -> Graph:
         ],
         "s",
     )
-    return panels.with_table_legend(panel.fill_opacity(0), "lastNotNull", "max")
+    return panels.with_table_legend(panel, "lastNotNull", "max")
 
 
 def latency_heatmap() -> Heatmap:

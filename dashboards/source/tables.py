@@ -41,6 +41,10 @@ CARRIED = (
 )
 
 
+# An empty cell; without it Grafana would say there what is said of an empty table.
+UNKNOWN = "–"
+
+
 @dataclass(frozen=True)
 class Column:
     """A column: the label, or the letter of the query, that fills it, and how it is shown."""
@@ -68,7 +72,7 @@ class Column:
 
     def properties(self) -> list[DynamicConfigValue]:
         """The override for its cells."""
-        properties: dict[str, object] = {}
+        properties: dict[str, object] = {"noValue": UNKNOWN}
         if self.unit:
             properties["unit"] = self.unit
         if self.decimals is not None:
@@ -117,8 +121,7 @@ def rows_of(
         panel = panel.with_transformation(DataTransformerConfig(id_val="merge", options={}))
     panel = panel.with_transformation(arranged(columns, len(targets)))
     for column in columns:
-        if properties := column.properties():
-            panel = panel.override_by_name(column.title, properties)
+        panel = panel.override_by_name(column.title, column.properties())
     return panel
 
 
@@ -146,13 +149,13 @@ def arranged(columns: list[Column], queries: int) -> DataTransformerConfig:
     return DataTransformerConfig(id_val="organize", options=options)
 
 
-def task_columns() -> list[Column]:
-    """Which task a row is about; its id leads to its board."""
+def task_columns(*about: Column) -> list[Column]:
+    """Which task a row is about, after what is said of it; its id leads to its board."""
     return [
-        Column("task_id", "Task", width=280, links=(task_of_row(),)),
-        Column("task_name", "Name"),
-        Column("task_type", "Type", width=160),
-        Column("group", "Group", width=120),
-        Column("account", "Account", width=110),
-        Column("provider", "Provider", width=90),
+        Column("task_id", "Task", width=290, links=(task_of_row(),)),
+        *about,
+        Column("task_type", "Type", width=165),
+        Column("group", "Group", width=100),
+        Column("account", "Account", width=90),
+        Column("provider", "Provider", width=80),
     ]
