@@ -238,7 +238,7 @@ def slowest() -> Table:
         "Slowest finished tasks",
         f"The {SLOWEST} tasks, of those still polled, whose last run took longest. Always the same names: split them.",
         [rows(queries.with_facts(longest))],
-        tables.task_columns(Column("A", "Ran for", "s", 1, width=110)),
+        tables.task_columns(Column("A", "Ran for", "s", 1, width=135)),
         "Ran for",
         "none finished",
     )
@@ -252,7 +252,7 @@ def longest_running() -> Table:
         f"The {SLOWEST} tasks that run longest. Beyond the p99 of their group: they hang, or have more to do than "
         "planned.",
         [rows(queries.with_facts(longest))],
-        tables.task_columns(Column("A", "Running for", "s", 1, width=110)),
+        tables.task_columns(Column("A", "Running for", "s", 1, width=135)),
         "Running for",
         "none running",
     )

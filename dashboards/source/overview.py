@@ -154,7 +154,7 @@ def groups() -> Table:
         Column("account", "Account", links=(links.account_of_row(),)),
         Column("provider", "Provider"),
         *(
-            Column(letter, phase.capitalize(), decimals=0, width=100, thresholds=palette.steps("text", (1, color)))
+            Column(letter, phase.capitalize(), decimals=0, width=110, thresholds=palette.steps("text", (1, color)))
             for letter, (phase, color) in zip("ABCDEFG", palette.PHASES.items(), strict=True)
         ),
         Column("H", "Finished in range", decimals=0, width=150),
@@ -178,8 +178,8 @@ def failing() -> Table:
     instances = f'sum by ({TASK}) (cloud_task_instances{{{CHOSEN},state=~"failed|failed_interrupted"}})'
     columns = [
         *tables.task_columns(
-            Column("B", "Failed since", "s", 1, width=120),
-            Column("C", "Failed instances", decimals=0, width=140),
+            Column("B", "Failed since", "s", 1, width=135),
+            Column("C", "Failed instances", decimals=0, width=155),
             Column("D", "Ran for", "s", 1, width=100),
         ),
         Column("task_name", "Name"),
@@ -242,7 +242,7 @@ def oldest(phase: str) -> Table:
         age = queries.running_for()
         conclusion = "Those far above the rest of their group hang, or have more to do than planned."
     longest = f"topk({OLDEST}, ({age}) and on ({TASK}) {queries.in_phase(phase)})"
-    columns = tables.task_columns(Column("A", f"{phase.capitalize()} for", "s", 1, width=110))
+    columns = tables.task_columns(Column("A", f"{phase.capitalize()} for", "s", 1, width=135))
     return tables.rows_of(
         f"Longest {phase}",
         f"The {OLDEST} tasks that are {phase} longest. {conclusion}",

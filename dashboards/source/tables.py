@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from grafana_foundation_sdk.builders import table
-from grafana_foundation_sdk.builders.common import (
+from grafana_foundation_sdk.builders.common import TableSortByFieldState
     TableFooterOptions,
     TableSortByFieldState,
 )
@@ -114,7 +114,6 @@ def rows_of(
         .align(FieldTextAlignment.AUTO)
         .cell_options(TableAutoCellOptions())
         .filterable(True)
-        .footer(TableFooterOptions().show(False).reducer([]).count_rows(False))
         .sort_by([TableSortByFieldState().display_name(sort).desc(descending)])
     )
     if len(targets) > 1:
@@ -152,10 +151,10 @@ def arranged(columns: list[Column], queries: int) -> DataTransformerConfig:
 def task_columns(*about: Column) -> list[Column]:
     """Which task a row is about, after what is said of it; its id leads to its board."""
     return [
-        Column("task_id", "Task", width=290, links=(task_of_row(),)),
+        Column("task_id", "Task", width=250, links=(task_of_row(),)),
         *about,
-        Column("task_type", "Type", width=165),
-        Column("group", "Group", width=100),
-        Column("account", "Account", width=90),
+        Column("task_type", "Type", width=140),
+        Column("group", "Group", width=90),
+        Column("account", "Account", width=85),
         Column("provider", "Provider", width=80),
     ]
