@@ -6,23 +6,22 @@ from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Graph
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+import fleet
 import links
 import palette
 import panels
 import queries
 import tables
 import variables
-from board import Board, Mark
+from board import Board
+from fleet import FINISHED
 from queries import CHOSEN, TASK
 from tables import Column
 from targets import at_end, heat, over_time, rows
 
-FINISHED = "cloud_tasks_finished_total"
-INSTANCE_FAILURES = "cloud_task_instance_failures_total"
 DURATION = "cloud_task_duration_seconds"
 PARTS = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 BUDGET = "(1 - $objective)"
-HOUR = 3600
 SLOWEST = 10
 
 
@@ -36,22 +35,16 @@ def board() -> Dashboard:
         [*variables.of_tasks(), variables.objective()],
         "now-24h",
     )
-    built.mark(failures())
+    built.mark(fleet.failures())
     built.row(
         "Objective",
         (4, [(4, panel) for panel in (*budget(), *runs())]),
         (8, [(12, burn_rate()), (12, success_ratio())]),
     )
     built.row("Durations", (9, [(12, percentiles()), (12, heatmap())]), (8, [(24, percentiles_by_group())]))
-    built.row("Throughput", (8, [(8, finishes()), (8, phases()), (8, instance_failures())]))
+    built.row("Throughput", (8, [(8, fleet.finishes()), (8, fleet.phases()), (8, fleet.instance_failures())]))
     built.row("Slowest", (9, [(12, slowest()), (12, longest_running())]))
     return built.build()
-
-
-def failures() -> Mark:
-    """When runs failed."""
-    rise = queries.increase(FINISHED, f'{CHOSEN},outcome="failed"', "group", "$__rate_interval")
-    return Mark("Failed", f"{rise} > 0", palette.BAD, "{{group}}: a task failed")
 
 
 def burn(window: str, by: str = "") -> str:
@@ -196,38 +189,6 @@ def percentiles_by_group() -> Table:
         columns,
         "Runs",
         "none finished",
-    )
-
-
-def finishes() -> Graph:
-    """How fast runs end, by how they end."""
-    panel = panels.areas(
-        "Finishes by outcome",
-        "Runs that end, per hour. The height is the throughput; the red part is lost work.",
-        [over_time(f"{queries.per_second(FINISHED, CHOSEN, 'outcome')} * {HOUR}", "{{outcome}}")],
-        "suffix:/h",
-    )
-    return panels.colored(panel, palette.OUTCOMES)
-
-
-def phases() -> Graph:
-    """Tasks by phase."""
-    panel = panels.areas(
-        "Tasks by phase",
-        "Tasks of the groups chosen. Yellow that grows while the throughput does not: more comes in than gets done.",
-        [over_time(f"sum by (phase) (cloud_tasks{{{CHOSEN}}})", "{{phase}}")],
-    )
-    return panels.colored(panel.decimals(0), palette.PHASES)
-
-
-def instance_failures() -> Graph:
-    """How fast instances fail."""
-    return panels.areas(
-        "Instance failures by group",
-        "Instances that failed or were interrupted, per hour. More than failed runs explain: retries make up for "
-        "them, at a cost.",
-        [over_time(f"{queries.per_second(INSTANCE_FAILURES, CHOSEN, 'group')} * {HOUR}", "{{group}}")],
-        "suffix:/h",
     )
 
 

@@ -5,6 +5,7 @@ from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Graph
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+import fleet
 import links
 import palette
 import panels
@@ -12,13 +13,11 @@ import queries
 import tables
 import variables
 from board import Board, Mark
+from fleet import FINISHED, INSTANCE_FAILURES
 from queries import CHOSEN, TASK
 from tables import Column
 from targets import at_end, over_time, rows
 
-FINISHED = "cloud_tasks_finished_total"
-INSTANCE_FAILURES = "cloud_task_instance_failures_total"
-HOUR = 3600
 OLDEST = 10
 
 
@@ -31,14 +30,14 @@ def board() -> Dashboard:
         variables.of_tasks(),
         "now-6h",
     )
-    built.mark(failures())
+    built.mark(fleet.failures())
     built.mark(ends())
     built.row("Now", (4, [(3, panel) for panel in (*now(), *in_range())]))
-    built.row("Groups", (8, [(12, phases()), (12, unfinished())]), (9, [(24, groups())]))
+    built.row("Groups", (8, [(12, fleet.phases()), (12, unfinished())]), (9, [(24, groups())]))
     built.row(
         "Failures",
         (8, [(24, failing())]),
-        (8, [(8, finishes()), (8, failure_ratio()), (8, instance_failures())]),
+        (8, [(8, fleet.finishes()), (8, failure_ratio()), (8, fleet.instance_failures())]),
     )
     built.row(
         "Stuck, stale, alerting",
@@ -46,12 +45,6 @@ def board() -> Dashboard:
         (8, [(12, stale()), (12, alerts())]),
     )
     return built.build()
-
-
-def failures() -> Mark:
-    """When tasks failed, by group."""
-    rise = queries.increase(FINISHED, f'{CHOSEN},outcome="failed"', "group", "$__rate_interval")
-    return Mark("Failed", f"{rise} > 0", palette.BAD, "{{group}}: a task failed")
 
 
 def ends() -> Mark:
@@ -124,16 +117,6 @@ def in_range() -> list[Number]:
     ]
 
 
-def phases() -> Graph:
-    """All tasks by phase."""
-    panel = panels.areas(
-        "Tasks by phase",
-        "All tasks the exporter polls. Red that stays is failed tasks nobody removed; yellow that grows is a queue.",
-        [over_time(f"sum by (phase) (cloud_tasks{{{CHOSEN}}})", "{{phase}}")],
-    )
-    return panels.colored(panel.decimals(0), palette.PHASES)
-
-
 def unfinished() -> Graph:
     """Whose tasks are under way."""
     panel = panels.areas(
@@ -200,17 +183,6 @@ def failing() -> Table:
     )
 
 
-def finishes() -> Graph:
-    """How fast runs end, by how they end."""
-    panel = panels.areas(
-        "Finishes by outcome",
-        "Runs of tasks that end, per hour. Red that rises while green falls: something they share broke.",
-        [over_time(f"{queries.per_second(FINISHED, CHOSEN, 'outcome')} * {HOUR}", "{{outcome}}")],
-        "suffix:/h",
-    )
-    return panels.colored(panel, palette.OUTCOMES)
-
-
 def failure_ratio() -> Graph:
     """The part of runs that failed, by group, over an hour."""
     panel = panels.lines(
@@ -220,17 +192,6 @@ def failure_ratio() -> Graph:
         "percentunit",
     )
     return panel.max(1).no_value("none finished").data_links([links.group_of_series()])
-
-
-def instance_failures() -> Graph:
-    """How fast instances fail, by group."""
-    panel = panels.areas(
-        "Instance failures by group",
-        "Instances that failed or were interrupted, per hour. A steady rate under green tasks is paid for in retries.",
-        [over_time(f"{queries.per_second(INSTANCE_FAILURES, CHOSEN, 'group')} * {HOUR}", "{{group}}")],
-        "suffix:/h",
-    )
-    return panel.data_links([links.group_of_series()])
 
 
 def oldest(phase: str) -> Table:

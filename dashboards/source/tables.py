@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.builders.common import TableSortByFieldState
-    TableFooterOptions,
-    TableSortByFieldState,
-)
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models.common import (
