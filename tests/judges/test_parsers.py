@@ -187,11 +187,6 @@ def test_promtool_finds_nothing_to_say(text):
     assert promtool("check", "metrics", text=text) == (0, "")
 
 
-def test_promtool_takes_the_scrape_config():
-    code, printed = promtool("check", "config", str(ROOT / "config" / "prometheus.yml"))
-    assert code == 0, printed
-
-
 def test_counters_never_fall(demo):
     def counters():
         return {
