@@ -15,6 +15,11 @@ def pytest_addoption(parser):
     parser.addoption("--binary", type=Path, default=default_binary(), help="the exporter to judge")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest wait begins first, so that the others run beside it."""
+    items.sort(key=lambda item: item.path.stem != "test_dashboards")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     """With a failure, the logs of the servers that its test used."""
