@@ -49,10 +49,8 @@ class Board:
 
     def single(self):
         """The variable of which one value is chosen from what Prometheus knows; None where there is none."""
-        return next(
-            (one for one in self.variables() if one["type"] == "query" and not one.get("multi") and not one.get("includeAll")),
-            None,
-        )
+        asked = [one for one in self.variables() if one["type"] == "query"]
+        return next((one for one in asked if not one.get("multi") and not one.get("includeAll")), None)
 
     def annotations(self):
         """Those asked of Prometheus, each with its expression."""
@@ -64,7 +62,7 @@ class Board:
 
 @dataclass
 class View:
-    """A board as shown of a span of time. `wanted` are values of variables by name; the rest is chosen as Grafana does."""
+    """A board as shown of a span of time. `wanted` are values of variables; the rest is chosen as Grafana does."""
 
     board: Board
     prometheus: object
@@ -189,7 +187,11 @@ def series_text(one):
 
 def has_data(evaluated):
     """Whether a query was answered with anything but NaN."""
-    return any(
-        "histogram" in one or "histograms" in one or any(value != "NaN" for _, value in one.get("values", [one.get("value")]))
-        for one in evaluated["result"]
-    )
+    return any(map(has_value, evaluated["result"]))
+
+
+def has_value(series):
+    """Whether a series has a native histogram, or a number."""
+    if "histogram" in series or "histograms" in series:
+        return True
+    return any(value != "NaN" for _, value in series.get("values") or [series["value"]])

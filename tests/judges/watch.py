@@ -33,7 +33,8 @@ class Watch:
         self.prometheus = prometheus
         self.start = start
         self.histograms = histograms
-        self.missing = {(panel["id"], target["refId"]): (panel, target) for panel in board.panels() for target in board.targets(panel)}
+        asked = [(panel, target) for panel in board.panels() for target in board.targets(panel)]
+        self.missing = {(panel["id"], target["refId"]): (panel, target) for panel, target in asked}
         self.empty_variables = {one["name"] for one in board.variables() if one["type"] == "query"}
         self.said = {}
 
@@ -85,6 +86,6 @@ class Watch:
         if "variables" in self.said:
             lines.append(f"{self.board.name}: variables: {self.said['variables']}")
         for key, (panel, target) in self.missing.items():
-            said = self.said.get(key, "never asked")
-            lines.append(f'{self.board.name}: panel {panel["id"]} "{panel.get("title")}" {target["refId"]}: no data: {said}')
+            query = f'panel {panel["id"]} "{panel.get("title")}" {target["refId"]}'
+            lines.append(f"{self.board.name}: {query}: no data: {self.said.get(key, 'never asked')}")
         return "\n".join(lines)

@@ -1,6 +1,6 @@
-"""Runs the demo and a Prometheus, then writes what Grafana would show of each dashboard: `evaluate.py MINUTES BINARY FOLDER`.
+"""Runs the demo and a Prometheus, then writes what Grafana would show of each dashboard.
 
-Draws nothing. Of a board that shows one task it takes the one with the most to see.
+`evaluate.py MINUTES BINARY FOLDER`. Draws nothing. Of a board that shows one task it takes the one with the most to see.
 """
 
 import json
@@ -18,7 +18,6 @@ from prometheus import Prometheus  # noqa: E402
 
 BOARDS = sorted((ROOT / "dashboards").glob("*.json"))
 RULES = sorted((ROOT / "dashboards" / "rules").glob("*.yml"))
-SCRAPE_INTERVAL = 5
 CANDIDATES = 10
 
 
@@ -49,7 +48,7 @@ def main(minutes, binary, folder):
     for old in folder.glob("*.json"):
         old.unlink()
     with tempfile.TemporaryDirectory() as scratch, Demo(binary.resolve(), scratch) as demo:
-        with Prometheus("prometheus", f"{scratch}/prometheus", demo.authority, RULES, interval=SCRAPE_INTERVAL) as prometheus:
+        with Prometheus("prometheus", f"{scratch}/prometheus", demo.authority, RULES) as prometheus:
             start = time.time()
             time.sleep(minutes * 60)
             for path in BOARDS:
