@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,9 +26,16 @@ def default_binary():
     return target / "release" / "cloud-task-exporter"
 
 
+def reference():
+    """Type and help of every metric, by name: the tables in the README that are made from the catalogue."""
+    table = (ROOT / "README.md").read_text().split("<!-- metrics:begin -->")[1].split("<!-- metrics:end -->")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| .* \| (.+) \|$", table, re.MULTILINE)
+    return {name: (kind, meaning) for name, kind, meaning in rows}
+
+
 def promtool(*arguments, text=None):
     """Runs Prometheus's own tool; what it prints and its exit code."""
-    path = shutil.which("promtool") or ROOT / "target" / "promtool" / "usr" / "bin" / "promtool"
+    path = ROOT / "target" / "promtool" / "usr" / "bin" / "promtool"
     ended = subprocess.run([path, *arguments], input=text, capture_output=True, text=True, timeout=60)
     return ended.returncode, ended.stdout + ended.stderr
 
@@ -100,6 +106,8 @@ def read_line(line):
 class Demo:
     """`demo`: three simulated clouds and the exporter that polls them."""
 
+    name = "demo"
+
     def __init__(self, binary, directory, *arguments):
         self._output = Path(directory) / "stdout"
         self._log = Path(directory) / "stderr"
@@ -130,6 +138,11 @@ class Demo:
 
     def __exit__(self, *_):
         self.kill()
+
+    @property
+    def authority(self):
+        """Host and port of the exporter."""
+        return urlsplit(self.metrics_url).netloc
 
     def _read_output(self):
         if self.process.poll() is not None:
