@@ -1,5 +1,5 @@
 // Lays the board out and gives each panel its data. How a type of panel looks is in panels/.
-import { dateTime } from '@grafana/data';
+import { dateTime, rangeUtil } from '@grafana/data';
 import { Icon, PanelChrome } from '@grafana/ui';
 import { Component, useEffect, useState } from 'react';
 
@@ -32,15 +32,21 @@ function timeRange({ from, to }) {
   return { ...range, raw: range };
 }
 
+// A panel may ask for points further apart than the board's.
+function stepOf(panel, step) {
+  return Math.max(step, panel.interval ? rangeUtil.intervalToSeconds(panel.interval.replace('>', '')) : 0);
+}
+
 /** All that the drawing of one panel may know. */
 async function viewOf(panel, context) {
   const { input, theme, replace } = context;
   const drawing = drawingOf(panel);
   const fieldConfig = fieldConfigOf(panel, drawing.fieldDefaults ?? {});
-  const raw = drawing.withoutData ? [] : framesOf(panel, input.panels[panel.id], input.step);
+  const step = stepOf(panel, input.step);
+  const raw = drawing.withoutData ? [] : framesOf(panel, input.panels[panel.id], step);
   const frames = await shownFrames(panel, raw, fieldConfig, theme, replace);
   const annotations = input.annotations ?? [];
-  const view = { panel, fieldConfig, frames, theme, replace, annotations, options: panel.options ?? {}, timeRange: timeRange(input), step: input.step };
+  const view = { panel, fieldConfig, frames, theme, replace, annotations, options: panel.options ?? {}, timeRange: timeRange(input), step };
   return { ...view, drawing, series: drawing.withoutData ? 0 : drawing.count(view) };
 }
 
@@ -57,7 +63,7 @@ function stateOf({ drawing, series }) {
 
 function Body({ view, width, height }) {
   const { Draw } = view.drawing;
-  const isEmpty = stateOf(view) === 'no data' && !view.drawing.drawsNothing;
+  const isEmpty = stateOf(view) === 'no data';
   return (
     <div className="drawing" data-drawing style={{ width, height }}>
       {isEmpty ? <Nothing view={view} width={width} height={height} /> : <Draw view={view} width={width} height={height} />}

@@ -1,5 +1,5 @@
 // Transforms a panel's frames and applies its field configuration, with Grafana's own code.
-import { applyFieldOverrides, standardTransformersRegistry, transformDataFrame } from '@grafana/data';
+import { applyFieldOverrides, cacheFieldDisplayNames, standardTransformersRegistry, transformDataFrame } from '@grafana/data';
 import { merge } from 'lodash';
 
 import { fieldOptions } from './grafana.js';
@@ -36,7 +36,7 @@ function transformed(panel, frames, replace) {
 
 /** The frames as the panel shows them. */
 export async function shownFrames(panel, frames, fieldConfig, theme, replace) {
-  return applyFieldOverrides({
+  const shown = applyFieldOverrides({
     data: await transformed(panel, frames, replace),
     fieldConfig,
     fieldConfigRegistry: fieldOptions(fieldConfig),
@@ -44,4 +44,6 @@ export async function shownFrames(panel, frames, fieldConfig, theme, replace) {
     theme,
     timeZone: 'utc',
   });
+  cacheFieldDisplayNames(shown);
+  return shown;
 }

@@ -48,6 +48,6 @@ export function initialise() {
   window.__grafana_public_path__ = '/public/';
   grafana.standardFieldConfigEditorRegistry.setInit(() => fieldOptions({}).list());
   grafana.standardTransformersRegistry.setInit(() =>
-    transformers().map((transformation) => ({ id: transformation.id, name: transformation.name, transformation })),
+    transformers().map((transformation) => ({ id: transformation.id, name: transformation.name, transformation: async () => transformation })),
   );
 }

@@ -69,14 +69,39 @@ function colours({ options, theme }, cells) {
   return (value) => interpolate(turned ? 1 - share(value) : share(value));
 }
 
+const LEGEND = { width: 240, height: 30, pieces: 48 };
+
+/** The scale of colours, with the least and the greatest count. */
+function Scale({ counts, color, format, muted }) {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  const piece = LEGEND.width / LEGEND.pieces;
+  return (
+    <svg width={LEGEND.width} height={LEGEND.height} fontSize="12" fill={muted}>
+      {Array.from({ length: LEGEND.pieces }, (_, at) => (
+        <rect key={at} x={at * piece} y="4" width={piece + 0.5} height="8" style={{ fill: color(least + ((most - least) * at) / (LEGEND.pieces - 1)) }} />
+      ))}
+      <text y="26">{format(least)}</text>
+      <text x={LEGEND.width} y="26" textAnchor="end">{format(most)}</text>
+    </svg>
+  );
+}
+
 function Draw({ view, width, height }) {
   const cells = cellsOf(view);
   const color = colours(view, cells);
+  const hasLegend = view.options.legend?.show ?? true;
   const x = { range: [view.timeRange.from.valueOf(), view.timeRange.to.valueOf()], isTime: true, grid: false };
   const y = { ...(isNative(view.frames) ? nativeAxis(view, cells) : classicAxis(view)), grid: false };
   const gap = view.options.cellGap ?? 1;
   const draw = (pencil) => cells.forEach((cell) => pencil.box([cell.from, cell.to], [cell.low, cell.high], color(cell.count), gap / 2));
-  return <Plot width={width} height={height} x={x} y={y} draw={draw} theme={view.theme} />;
+  const counts = cells.map((cell) => cell.count);
+  const format = (value) => formattedValueToString(getValueFormat('short')(value, view.options.cellValues?.decimals));
+  return (
+    <>
+      <Plot width={width} height={height - (hasLegend ? LEGEND.height : 0)} x={x} y={y} draw={draw} theme={view.theme} />
+      {hasLegend && <Scale counts={counts} color={color} format={format} muted={view.theme.colors.text.secondary} />}
+    </>
+  );
 }
 
 export const heatmap = { count, Draw };
