@@ -86,7 +86,8 @@ class BoardOfPanels:
         letters = [chr(ord("A") + index) for index in range(len(answers))]
         place = {"x": 12 * (number % 2), "y": 8 * (number // 2), "w": 12, "h": 8}
         targets = [{"refId": letter, "expr": "asked", **(target or {})} for letter in letters]
-        self._panels.append({"id": number + 1, "type": kind, "title": title, "gridPos": place, "targets": targets, **facts})
+        panel = {"id": number + 1, "type": kind, "title": title, "gridPos": place, "targets": targets, **facts}
+        self._panels.append(panel)
         self._answers[str(number + 1)] = dict(zip(letters, answers))
         return self
 

@@ -11,6 +11,7 @@ MAPPED = {"defaults": {"mappings": [{"type": "value", "options": PHASES}]}, "ove
 NAMED = {"legendFormat": "{{group}}"}
 BUCKETS = [("1", 1), ("5", 4), ("+Inf", 6)]
 ROWS = [({"group": "etl", "phase": "failed"}, 5), ({"group": "nightly", "phase": "running"}, 65)]
+ELSEWHERE = "http://pictures.example/logo.png"
 TWO = vector(({"group": "etl"}, 30), ({"group": "nightly"}, 70))
 NATIVE = {
     "metric": {},
@@ -36,7 +37,8 @@ def every_type():
         variables={"group": ["etl", "nightly"]},
     )
     waves = matrix(series(WAVE, group="etl"), series(WAVE[::-1], group="nightly"))
-    stacked = {"defaults": {"unit": "s", "custom": {"fillOpacity": 50, "stacking": {"mode": "normal", "group": "A"}}}, "overrides": []}
+    filled = {"fillOpacity": 50, "stacking": {"mode": "normal", "group": "A"}}
+    stacked = {"defaults": {"unit": "s", "custom": filled}, "overrides": []}
     board.add("timeseries", "Lines of $group", [waves], NAMED, fieldConfig=stacked)
     board.add("stat", "Number", [matrix(series(WAVE))], options={"graphMode": "area"})
     board.add("gauge", "Gauge", [TWO], NAMED)
@@ -82,10 +84,6 @@ def drawn(tmp_path_factory):
     return drawn
 
 
-def drawn_board(folder, kind, answers, **facts):
-    return draw(folder, BoardOfPanels().add(kind, "The panel", answers, **facts).evaluated())
-
-
 @pytest.mark.parametrize("title", SERIES)
 def test_a_panel_shows_its_series(drawn, title):
     panel = drawn.panel(title)
@@ -112,31 +110,47 @@ def test_a_mapping_gives_its_colour(drawn):
     assert first[2] > first[0] and last[0] > last[2], (first, last)
 
 
-@pytest.mark.parametrize(
-    ("kind", "answers", "facts", "reason"),
-    [
-        ("canvas", [], {}, "type canvas cannot be drawn"),
-        ("timeseries", [TWO], {"repeat": "group"}, "repeats for each value of group"),
-        ("table", [TWO], {"transformations": [{"id": "regression", "options": {}}]}, "transformation regression"),
-        ("stat", [TWO], {"targets": [{"refId": "B", "expr": "asked"}]}, "target B has no answer"),
-        ("heatmap", [matrix(NATIVE)], {"options": {"color": {"scheme": "Nonsense"}}}, "is not a function"),
-    ],
-)
-def test_a_panel_that_cannot_be_drawn_is_named(tmp_path, kind, answers, facts, reason):
-    drawn = drawn_board(tmp_path, kind, answers, **facts)
-    assert drawn.code == 1
-    assert "The panel" in drawn.said and reason in drawn.said
+FAULTS = {
+    "Unknown type": "type canvas cannot be drawn",
+    "Repeated": "repeats for each value of group",
+    "Unknown transformation": "transformation regression",
+    "Unknown option": "override of colour",
+    "Not asked": "target B has no answer",
+    "Throwing": "is not a function",
+    "Unseen": "nothing can be seen",
+}
 
 
-def test_data_that_cannot_be_seen_is_a_failure(tmp_path):
-    invisible = {"defaults": {"custom": {"lineWidth": 0, "showPoints": "never"}}, "overrides": []}
-    drawn = drawn_board(tmp_path, "timeseries", [matrix(series(WAVE))], fieldConfig=invisible)
-    assert drawn.code == 1
-    assert "nothing can be seen" in drawn.said
+def every_fault():
+    """A board of which no panel can be shown as it should be."""
+    wave = [matrix(series(WAVE))]
+    unseen = {"defaults": {"custom": {"lineWidth": 0, "showPoints": "never"}}, "overrides": []}
+    misspelt = {"matcher": {"id": "byName", "options": "Value"}, "properties": [{"id": "colour", "value": "red"}]}
+    board = BoardOfPanels()
+    board.add("canvas", "Unknown type")
+    board.add("timeseries", "Repeated", wave, repeat="group")
+    board.add("table", "Unknown transformation", [TWO], transformations=[{"id": "regression", "options": {}}])
+    board.add("stat", "Unknown option", wave, fieldConfig={"defaults": {}, "overrides": [misspelt]})
+    board.add("stat", "Not asked", targets=[{"refId": "B", "expr": "asked"}])
+    board.add("heatmap", "Throwing", [matrix(NATIVE)], options={"color": {"scheme": "Nonsense"}})
+    board.add("timeseries", "Unseen", wave, fieldConfig=unseen)
+    board.add("text", "Fetching", options={"mode": "html", "content": f'<img src="{ELSEWHERE}" alt="">'})
+    return board.evaluated()
 
 
-def test_nothing_is_fetched_from_elsewhere(tmp_path):
-    content = '<img src="http://pictures.example/logo.png" alt="">'
-    drawn = drawn_board(tmp_path, "text", [], options={"mode": "html", "content": content})
-    assert drawn.code == 1
-    assert "asked for http://pictures.example/logo.png" in drawn.said
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    return draw(tmp_path_factory.mktemp("faulty"), every_fault())
+
+
+def test_a_picture_with_faults_is_a_failure(faulty):
+    assert faulty.code == 1
+
+
+@pytest.mark.parametrize("title", FAULTS)
+def test_a_fault_is_told_with_its_panel(faulty, title):
+    assert any(title in problem and FAULTS[title] in problem for problem in faulty.report["problems"]), faulty.said
+
+
+def test_nothing_is_fetched_from_elsewhere(faulty):
+    assert f"the page asked for {ELSEWHERE}, which is not part of it" in faulty.report["problems"]

@@ -16,18 +16,18 @@ const theme = createTheme({ colors: { mode: 'dark' } });
 const root = createRoot(document.getElementById('board'));
 
 const inTheme = (children) => (
-  <ThemeContext.Provider value={theme}>
-    <GlobalStyles />
-    {children}
-  </ThemeContext.Provider>
+    <ThemeContext.Provider value={theme}>
+        <GlobalStyles />
+        {children}
+    </ThemeContext.Provider>
 );
 
 async function draw() {
-  // Canvases measure their text once, so the fonts come before the panels.
-  flushSync(() => root.render(inTheme(null)));
-  await Promise.all(['400 12px Inter', '500 12px Inter', '400 12px "Roboto Mono"'].map((font) => document.fonts.load(font)));
-  root.render(inTheme(<Board input={window.evaluatedBoard} theme={theme} width={window.innerWidth} />));
-  await finish();
+    // Canvases measure their text once, so the fonts come before the panels.
+    flushSync(() => root.render(inTheme(null)));
+    await Promise.all(['400 12px Inter', '500 12px Inter', '400 12px "Roboto Mono"'].map((font) => document.fonts.load(font)));
+    root.render(inTheme(<Board input={window.evaluatedBoard} theme={theme} width={window.innerWidth} />));
+    await finish();
 }
 
 draw();

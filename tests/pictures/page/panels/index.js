@@ -11,30 +11,30 @@ import { stateTimeline, statusHistory } from './timeline.jsx';
 import { timeSeries } from './timeseries.jsx';
 
 const DRAWINGS = {
-  alertlist: alertList,
-  annolist: annotationList,
-  barchart: barChart,
-  bargauge: barGauge,
-  gauge,
-  heatmap,
-  histogram,
-  piechart: pieChart,
-  'state-timeline': stateTimeline,
-  stat,
-  'status-history': statusHistory,
-  table,
-  text,
-  timeseries: timeSeries,
+    alertlist: alertList,
+    annolist: annotationList,
+    barchart: barChart,
+    bargauge: barGauge,
+    gauge,
+    heatmap,
+    histogram,
+    piechart: pieChart,
+    'state-timeline': stateTimeline,
+    stat,
+    'status-history': statusHistory,
+    table,
+    text,
+    timeseries: timeSeries,
 };
 
 /** The drawing of a panel's type; throws where there is none. */
 export function drawingOf(panel) {
-  if (panel.repeat) {
-    throw new Error(`repeats for each value of ${panel.repeat}, which this program cannot draw`);
-  }
-  const drawing = DRAWINGS[panel.type];
-  if (!drawing) {
-    throw new Error(`type ${panel.type} cannot be drawn: only ${Object.keys(DRAWINGS).join(', ')}`);
-  }
-  return drawing;
+    if (panel.repeat) {
+        throw new Error(`repeats for each value of ${panel.repeat}, which this program cannot draw`);
+    }
+    const drawing = DRAWINGS[panel.type];
+    if (!drawing) {
+        throw new Error(`type ${panel.type} cannot be drawn: only ${Object.keys(DRAWINGS).join(', ')}`);
+    }
+    return drawing;
 }
