@@ -12,6 +12,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 import exporter
 import group
+import kubernetes
 import overview
 import task
 
@@ -24,8 +25,8 @@ def dashboards(root: Path) -> dict[Path, str]:
     return {root / "dashboards" / f"{name}.json": encoded(module.board()) for name, module in boards.items()}
 
 
-# Each gives the text of files by their paths below the root that it is handed.
-GENERATORS = [dashboards]
+# Each gives the text of files by their paths below the root that it is handed, and may read what those before it wrote.
+GENERATORS = [dashboards, kubernetes.files]
 
 
 def encoded(board: object) -> str:
@@ -38,15 +39,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not current")
     check = parser.parse_args().check
-    files = {path: text for generator in GENERATORS for path, text in generator(ROOT).items()}
-    stale = [path for path, text in files.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-    for path in stale:
-        if check:
-            print(f"{path.relative_to(ROOT)} is not current: run python3 dashboards/source/build.py", file=sys.stderr)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(files[path], encoding="utf-8")
+    settle = complain if check else write
+    stale = [path for generator in GENERATORS for path, text in generator(ROOT).items() if settle(path, text)]
     return 1 if check and stale else 0
+
+
+def is_current(path: Path, text: str) -> bool:
+    """Whether the file holds that text."""
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def complain(path: Path, text: str) -> bool:
+    """Says so of a file that is not current; whether it is not."""
+    if is_current(path, text):
+        return False
+    print(f"{path.relative_to(ROOT)} is not current: run python3 dashboards/source/build.py", file=sys.stderr)
+    return True
+
+
+def write(path: Path, text: str) -> bool:
+    """Writes a file that is not current; whether it was not."""
+    if is_current(path, text):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return True
 
 
 if __name__ == "__main__":
