@@ -41,6 +41,7 @@ impl Observe for Notes {
     fn quota(&self, _: &AccountKey, _: &'static str, requests_per_second: f64) {
         assert!(requests_per_second > 0.0);
     }
+    fn demand(&self, _: &AccountKey, _: &'static str, _: f64) {}
     fn credentials_expire(&self, _: &AccountKey, _: Option<Timestamp>) {}
     fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
     fn panicked(&self, _: &AccountKey) {}

@@ -244,6 +244,7 @@ impl Observe for Notes {
     fn quota(&self, _: &AccountKey, api: &'static str, _: f64) {
         self.apis.lock().unwrap().insert(api);
     }
+    fn demand(&self, _: &AccountKey, _: &'static str, _: f64) {}
     fn credentials_expire(&self, _: &AccountKey, at: Option<Timestamp>) {
         self.expiries.lock().unwrap().extend(at);
     }
