@@ -131,7 +131,9 @@ mod tests {
 
     fn requests(apis: &[&'static str]) -> Requests {
         let mut requests = Requests::default();
-        apis.iter().for_each(|api| requests.add(api));
+        for api in apis {
+            requests.add(api);
+        }
         requests
     }
 
@@ -188,7 +190,7 @@ mod tests {
     /// A step: what is done to which of a few things.
     #[derive(Clone, Debug)]
     enum Step {
-        Plan(u8, Option<u64>, Vec<&'static str>),
+        Plan(u8, Option<u32>, Vec<&'static str>),
         Asked(u8, Vec<&'static str>, bool),
         Forget(u8),
         Retain(u8),
@@ -197,18 +199,20 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         let apis = || prop::collection::vec(prop::sample::select(&APIS[..]), 0..4);
         prop_oneof![
-            (0u8..8, prop::option::of(1u64..5), apis()).prop_map(|(what, period, apis)| Step::Plan(what, period, apis)),
+            (0u8..8, prop::option::of(1u32..5), apis()).prop_map(|(what, period, apis)| Step::Plan(what, period, apis)),
             (0u8..8, apis(), any::<bool>()).prop_map(|(what, apis, failed)| Step::Asked(what, apis, failed)),
             (0u8..8).prop_map(Step::Forget),
             (0u8..8).prop_map(Step::Retain),
         ]
     }
 
-    type Plain = BTreeMap<u8, (u64, BTreeMap<&'static str, u64>)>;
+    type Plain = BTreeMap<u8, (u32, BTreeMap<&'static str, u32>)>;
 
-    fn counts(apis: &[&'static str]) -> BTreeMap<&'static str, u64> {
+    fn counts(apis: &[&'static str]) -> BTreeMap<&'static str, u32> {
         let mut counts = BTreeMap::new();
-        apis.iter().for_each(|api| *counts.entry(*api).or_default() += 1);
+        for api in apis {
+            *counts.entry(*api).or_default() += 1;
+        }
         counts
     }
 
@@ -237,7 +241,7 @@ mod tests {
             let (mut demand, mut plain, mut told) = (Demand::default(), Plain::default(), BTreeMap::new());
             for step in steps {
                 match step.clone() {
-                    Step::Plan(what, period, guess) => demand.plan(what, period.map(seconds), || requests(&guess)),
+                    Step::Plan(what, period, guess) => demand.plan(what, period.map(|period| seconds(period.into())), || requests(&guess)),
                     Step::Asked(what, took, has_failed) => demand.asked(&what, requests(&took), has_failed),
                     Step::Forget(what) => demand.forget(&what),
                     Step::Retain(least) => demand.retain(|what| *what >= least),
@@ -245,9 +249,9 @@ mod tests {
                 told.extend(demand.changes());
                 follow(&mut plain, step);
                 for (api, rate) in &told {
-                    // All periods divide 12 seconds, so this is exact.
-                    let in_twelve: u64 = plain.values().map(|(period, takes)| takes.get(api).unwrap_or(&0) * 12 / period).sum();
-                    prop_assert!((rate * 12.0 - in_twelve as f64).abs() < 1e-9, "{api}: {rate}, not {in_twelve} / 12");
+                    // Every period divides twelve seconds.
+                    let in_twelve: u32 = plain.values().map(|(period, takes)| takes.get(api).unwrap_or(&0) * 12 / period).sum();
+                    prop_assert!((rate * 12.0 - f64::from(in_twelve)).abs() < 1e-9, "{api}: {rate}, not {in_twelve} / 12");
                 }
                 let asked: Vec<_> = plain.values().flat_map(|(_, takes)| takes.keys()).collect();
                 prop_assert!(asked.iter().all(|api| told.contains_key(**api)), "what is asked was told");
