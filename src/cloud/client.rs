@@ -6,6 +6,7 @@ use super::echo;
 use super::gate::Gate;
 use super::http::{Answer, Http};
 use super::quota::Quota;
+use super::requests;
 use super::retry;
 use super::settings::{Common, Outgoing};
 use super::{Error, Retry, mark};
@@ -153,11 +154,25 @@ impl Client {
         }
     }
 
-    /// Makes the call: under the account's quota, tried again while that may help and time is left.
+    /// Makes the call: under the account's quota, tried again while that may help and time is left. One that is part of an
+    /// asking [counts](requests::counted) as one request of it.
     ///
     /// # Errors
     /// The last attempt's error.
     pub async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, Error> {
+        let result = self.call_once(call).await;
+        // Where the keys were refused, the same is asked again with others.
+        if !result.as_ref().is_err_and(|error| error.stops_account() || error.is_stale_token()) {
+            requests::note(C::API);
+        }
+        result
+    }
+
+    /// As [`call`](Self::call), for what is asked once for all: no asking takes it again.
+    ///
+    /// # Errors
+    /// The last attempt's error.
+    pub async fn call_once<C: Call>(&self, call: &C) -> Result<C::Reply, Error> {
         self.call_through(&self.gate, call).await
     }
 

@@ -14,6 +14,7 @@ mod json;
 mod page;
 pub mod percent;
 mod quota;
+mod requests;
 mod retry;
 pub mod settings;
 
@@ -21,6 +22,9 @@ pub use client::{Call, Client, Shared, Stamp};
 pub use error::{Error, Retry, chain};
 pub use http::{Answer, MAX_BODY};
 pub use page::{MAX_PAGES, PAGE_CAP_ROWS};
+pub use requests::counted;
+#[cfg(test)]
+pub(crate) use requests::note as note_request;
 
 use crate::model::{AccountKey, Reading, Reason, Target, Task};
 use futures_util::future::BoxFuture;
@@ -37,6 +41,9 @@ pub trait Cloud: Any + Send + Sync + fmt::Debug {
     /// # Errors
     /// Why there is no answer; nothing of `previous` becomes invalid by that.
     fn read<'a>(&'a self, task_id: &'a str, previous: Option<&'a Task>) -> BoxFuture<'a, Result<Reading, Error>>;
+
+    /// The API that a task is read by: every reading makes a request there, and may make more there and elsewhere.
+    fn api_of(&self, task_id: &str) -> &'static str;
 
     /// Has keys read or fetched anew at the next need. Those there are stay in use until then.
     fn reread_credentials(&self);

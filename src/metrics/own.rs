@@ -31,6 +31,7 @@ pub struct Own {
     throttled: IntCounterVec,
     waited: CounterVec,
     quota: GaugeVec,
+    demand: GaugeVec,
     lag: GaugeVec,
     credentials_expiry: GaugeVec,
     unknown_states: IntCounterVec,
@@ -62,6 +63,7 @@ impl Own {
             throttled: counters(&registry, &catalogue::API_THROTTLED)?,
             waited: register(&registry, CounterVec::new(opts(&catalogue::API_WAIT), catalogue::API_WAIT.labels)?)?,
             quota: gauges(&registry, &catalogue::API_QUOTA)?,
+            demand: gauges(&registry, &catalogue::API_DEMAND)?,
             lag: gauges(&registry, &catalogue::SCHEDULE_LAG)?,
             credentials_expiry: gauges(&registry, &catalogue::CREDENTIALS_EXPIRY)?,
             unknown_states: counters(&registry, &catalogue::UNKNOWN_STATES)?,
@@ -145,6 +147,7 @@ impl Own {
         forget(&self.throttled, account);
         forget(&self.waited, account);
         forget(&self.quota, account);
+        forget(&self.demand, account);
         forget(&self.lag, account);
         forget(&self.credentials_expiry, account);
     }
@@ -202,6 +205,12 @@ impl Observe for Own {
         self.requests.with_label_values(&[provider, name, api, "ok"]);
         self.throttled.with_label_values(&[provider, name, api]);
         self.waited.with_label_values(&[provider, name, api]);
+        self.demand.with_label_values(&[provider, name, api]);
+    }
+
+    fn demand(&self, account: &AccountKey, api: &'static str, requests_per_second: f64) {
+        let [provider, name] = labels(account);
+        self.demand.with_label_values(&[provider, name, api]).set(requests_per_second);
     }
 
     fn credentials_expire(&self, account: &AccountKey, at: Option<Timestamp>) {

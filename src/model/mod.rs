@@ -9,6 +9,7 @@ mod label;
 mod memory;
 mod observe;
 mod phase;
+mod requests;
 mod task;
 
 pub use failure::Reason;
@@ -18,4 +19,5 @@ pub use label::{LabelText, MAX_LABEL};
 pub use memory::Memory;
 pub use observe::Observe;
 pub use phase::{Outcome, Phase};
+pub use requests::Requests;
 pub use task::{Exits, Facts, INSTANCE_STATES, Instances, MAX_EXIT_CODES, Reading, Task};

@@ -14,6 +14,8 @@ pub trait Observe: Send + Sync + fmt::Debug {
     fn waited(&self, account: &AccountKey, api: &'static str, time: Duration);
     /// The quota of an API of an account, in requests per second.
     fn quota(&self, account: &AccountKey, api: &'static str, requests_per_second: f64);
+    /// What the tasks and finders of an account ask of an API by their intervals, in requests per second.
+    fn demand(&self, account: &AccountKey, api: &'static str, requests_per_second: f64);
     /// The credentials an account has now end at this instant; none: they last.
     fn credentials_expire(&self, account: &AccountKey, at: Option<jiff::Timestamp>);
     /// A poll ended: well, or for this reason.

@@ -3,6 +3,7 @@
 //! Each account has a loop of its own, so a slow cloud delays nobody else; within an account no task is asked for twice at
 //! once, because it is either in the queue or under way.
 
+mod demand;
 mod journal;
 mod reload;
 mod roster;
@@ -13,9 +14,10 @@ pub use reload::{Changes, Handle};
 
 use crate::clock;
 use crate::cloud::{self, Account, Cloud, Error};
-use crate::model::{AccountKey, Observe, Reading, Reason, Target};
-use crate::schedule::{Lag, Queue, next_due};
+use crate::model::{AccountKey, Observe, Reading, Reason, Requests, Target};
+use crate::schedule::{Demand, Lag, Queue, next_due};
 use crate::store::{Failure, Store};
+use demand::Asker;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use journal::Journal;
@@ -38,6 +40,7 @@ pub struct Loop {
     store: Arc<Store>,
     observe: Arc<dyn Observe>,
     lag: Arc<Lag>,
+    demand: Demand<Asker>,
     queue: Queue<Due>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     /// What runs, and when it was due; no more than run at once.
@@ -54,12 +57,13 @@ enum Due {
     List(usize),
 }
 
-/// Something that was asked for, when it was due, and what came of it.
+/// Something that was asked for, when it was due, what came of it, and the requests it took.
 #[derive(Debug)]
 struct Done {
     due: Instant,
     what: Due,
     outcome: Outcome,
+    took: Requests,
 }
 
 #[derive(Debug)]
@@ -83,6 +87,7 @@ impl Loop {
             store,
             observe,
             lag,
+            demand: Demand::default(),
             queue: Queue::default(),
             running: FuturesUnordered::new(),
             under_way: Vec::new(),
@@ -118,8 +123,11 @@ impl Loop {
         let Some((due, what)) = self.queue.pop_due(Instant::now()) else { return };
         let Some(asking) = self.ask(&what) else { return };
         self.under_way.push((due, what.clone()));
-        let asking = AssertUnwindSafe(asking).catch_unwind();
-        let done = async move { Done { due, what, outcome: asking.await.unwrap_or(Outcome::Panicked) } };
+        let asking = AssertUnwindSafe(cloud::counted(asking)).catch_unwind();
+        let done = async move {
+            let (outcome, took) = asking.await.unwrap_or((Outcome::Panicked, Requests::default()));
+            Done { due, what, outcome, took }
+        };
         self.running.push(done.boxed());
     }
 
@@ -140,7 +148,7 @@ impl Loop {
         }
     }
 
-    fn finish(&mut self, Done { due, what, outcome }: Done) {
+    fn finish(&mut self, Done { due, what, outcome, took }: Done) {
         if matches!(outcome, Outcome::Panicked) {
             self.observe.panicked(&self.account);
         }
@@ -149,6 +157,7 @@ impl Loop {
             Due::Task(asked) => Due::Task(self.store.target(&asked.key).unwrap_or(asked)),
             Due::List(number) => Due::List(number),
         };
+        self.note_requests(&what, took, &outcome);
         match (&what, outcome) {
             (Due::Task(target), Outcome::Task(result)) => self.take_in(target, *result),
             (Due::List(number), Outcome::List(result)) => self.take_in_list(*number, result),
@@ -158,6 +167,7 @@ impl Loop {
         // Only now, so that nothing put it in the queue meanwhile.
         self.under_way.retain(|(_, other)| !other.is(&what));
         self.plan(due, what);
+        self.tell_demand();
     }
 
     /// Puts back what was asked, for its next time.
@@ -166,6 +176,7 @@ impl Loop {
             Due::Task(target) => self.store.period(target),
             Due::List(number) => self.roster.finder(*number).map(|finder| finder.template.interval),
         };
+        self.expect(&what, period);
         if let Some(period) = period {
             self.queue.push(next_due(due, period, Instant::now()), what);
         }

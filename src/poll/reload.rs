@@ -95,6 +95,7 @@ impl Loop {
         account.finders.iter().for_each(|finder| self.store.add_group(&finder.template));
         let named = account.targets.into_iter().map(|target| self.held_or_new(target)).collect();
         let (finders_added, finders_removed) = self.roster.replace(named, account.finders, is_kept);
+        self.expect_of_no_gone_finder();
         let mut changes = Changes { finders_added, finders_removed, ..Changes::default() };
         let held = self.store.targets(&self.account);
         self.roster.keep_orphans(held.iter().map(|target| &target.key.task_id));
@@ -112,6 +113,7 @@ impl Loop {
             self.store.listed(place, [&key], listed);
         }
         self.reschedule();
+        self.tell_demand();
         changes
     }
 
@@ -162,12 +164,15 @@ impl Loop {
                 tracing::debug!(task = %key, group = %target.group, "a task is polled from now on");
                 changes.tasks_added += 1;
                 self.store.add(&target);
+                let what = Due::Task(Arc::clone(&target));
+                self.expect(&what, self.store.period(&target));
                 return Some(target);
             }
             (Some(_), None) => {
                 tracing::debug!(task = %key, "a task is no longer polled");
                 changes.tasks_removed += 1;
                 self.store.remove(&key);
+                self.expect_no_more(&key.task_id);
             }
             (Some(before), Some(target)) if before == target => {}
             (Some(before), Some(target)) => {
@@ -178,6 +183,7 @@ impl Loop {
                 } else {
                     // The same id in another region is another task.
                     self.store.remove(&key);
+                    self.expect_no_more(&key.task_id);
                     self.store.add(&target);
                 }
             }
@@ -199,14 +205,18 @@ impl Loop {
             *before = due.min(*before);
         }
         for target in self.store.targets(&self.account) {
-            let Some(period) = self.store.period(&target) else { continue };
-            match tasks.get(&target.key.task_id) {
-                Some(due) => self.enqueue((now + period).min(*due), Due::Task(target)),
-                None => self.enqueue_first(target),
+            let (period, due) = (self.store.period(&target), tasks.get(&target.key.task_id));
+            let what = Due::Task(Arc::clone(&target));
+            self.expect(&what, period);
+            match (period, due) {
+                (Some(period), Some(due)) => self.enqueue((now + period).min(*due), what),
+                (Some(_), None) => self.enqueue_first(target),
+                (None, _) => {}
             }
         }
         for (number, interval) in self.roster.finders() {
             let due = lists.get(&number).map_or(now, |due| (now + interval).min(*due));
+            self.expect(&Due::List(number), Some(interval));
             self.enqueue(due, Due::List(number));
         }
     }

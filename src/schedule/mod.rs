@@ -1,11 +1,13 @@
-//! When to ask: what is due next, spread over time, and which tasks there are to ask for.
+//! When to ask: what is due next, spread over time, which tasks there are to ask for, and how much that is to ask.
 //!
 //! It knows the words of the model only: it sends nothing, and `now` is an argument.
 
+mod demand;
 mod discovery;
 mod lag;
 mod queue;
 
+pub use demand::Demand;
 pub use discovery::{Discovery, Update};
 pub use lag::Lag;
 pub use queue::Queue;

@@ -13,6 +13,7 @@ mod clocks;
 mod credentials_aliyun;
 mod credentials_huawei;
 mod credentials_tencent;
+mod demand;
 mod demo;
 mod dialects;
 mod fake;

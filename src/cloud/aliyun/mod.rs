@@ -15,7 +15,7 @@ pub use config::Section;
 
 use super::credentials::{Keyring, Keys};
 use super::settings::{Common, Endpoint};
-use super::{Account, Answer, Client, Cloud, Error, Finder, Prepared, Shared, own_type, unread_secrets};
+use super::{Account, Answer, Call, Client, Cloud, Error, Finder, Prepared, Shared, own_type, unread_secrets};
 use crate::model::{AccountKey, Provider, Reading, Target, Task};
 use api::{Access, DescribeClusterTasks, DescribeClustersV1, DescribeTaskInfo};
 use find::{Discovery, Wanted};
@@ -67,6 +67,10 @@ impl Cloud for Service {
             };
             self.keyring.with(&self.client, ask).await
         })
+    }
+
+    fn api_of(&self, _: &str) -> &'static str {
+        DescribeTaskInfo::API
     }
 
     fn reread_credentials(&self) {

@@ -146,6 +146,7 @@ pub(super) mod tests {
         fn throttled(&self, _: &AccountKey, _: &'static str) {}
         fn waited(&self, _: &AccountKey, _: &'static str, _: Duration) {}
         fn quota(&self, _: &AccountKey, _: &'static str, _: f64) {}
+        fn demand(&self, _: &AccountKey, _: &'static str, _: f64) {}
         fn credentials_expire(&self, _: &AccountKey, _: Option<Timestamp>) {}
         fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
         fn panicked(&self, _: &AccountKey) {}

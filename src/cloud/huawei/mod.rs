@@ -16,7 +16,7 @@ mod wire;
 pub use config::Section;
 
 use super::credentials::Keys;
-use super::{Answer, Client, Cloud, Error};
+use super::{Answer, Call, Client, Cloud, Error};
 use crate::model::{Provider, Reading, Reason, Task};
 use access::{Access, Asker};
 use api::{ListProjects, ShowJob, Site};
@@ -56,6 +56,10 @@ impl Cloud for Cce {
             };
             self.access.keyring().with(&self.client, ask).await
         })
+    }
+
+    fn api_of(&self, task_id: &str) -> &'static str {
+        if self.autopilot.contains(task_id) { ShowJob::<true>::API } else { ShowJob::<false>::API }
     }
 
     fn reread_credentials(&self) {

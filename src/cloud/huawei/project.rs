@@ -45,7 +45,7 @@ impl Project {
             return Ok(id);
         }
         let look_up = async {
-            let id = only(&client.call(&ListProjects { site, proof }).await?, &site.region)?;
+            let id = only(&client.call_once(&ListProjects { site, proof }).await?, &site.region)?;
             let AccountKey { provider, account } = client.account();
             tracing::info!(%provider, account = %account, project_id = %id, "found the project of the region");
             client.remember(&memory_name(site), &id);

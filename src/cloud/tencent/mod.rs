@@ -22,7 +22,7 @@ mod wire;
 pub use config::Section;
 
 use super::credentials::{Keyring, Keys};
-use super::{Answer, Client, Cloud, Error, MAX_PAGES, PAGE_CAP_ROWS};
+use super::{Answer, Call, Client, Cloud, Error, MAX_PAGES, PAGE_CAP_ROWS};
 use crate::model::{Provider, Reading, Reason, Task};
 use access::{Access, Dialect, Site};
 use api::{DescribeTask, MOST_ROWS, Page};
@@ -49,6 +49,10 @@ struct Tencent {
 impl Cloud for Tencent {
     fn read<'a>(&'a self, task_id: &'a str, previous: Option<&'a Task>) -> BoxFuture<'a, Result<Reading, Error>> {
         self.read_task(task_id, previous).boxed()
+    }
+
+    fn api_of(&self, _: &str) -> &'static str {
+        DescribeTask::API
     }
 
     fn reread_credentials(&self) {

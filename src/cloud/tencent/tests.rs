@@ -3,7 +3,7 @@
 use super::{PROVIDER, Section};
 use crate::cloud::digest::sha256_hex;
 use crate::cloud::settings::{Defaults, Environment, Report};
-use crate::cloud::{Account, MAX_PAGES, PAGE_CAP_ROWS, Shared};
+use crate::cloud::{Account, MAX_PAGES, PAGE_CAP_ROWS, Shared, counted};
 use crate::demo::tencent::{NIGHTLY_JOB, REGION, SECRET_ID, SECRET_KEY, Tencent};
 use crate::demo::world::World;
 use crate::demo::{Answered, Asked, Simulator, serve};
@@ -41,6 +41,7 @@ impl Observe for Notes {
     fn quota(&self, _: &AccountKey, _: &'static str, requests_per_second: f64) {
         assert!(requests_per_second > 0.0);
     }
+    fn demand(&self, _: &AccountKey, _: &'static str, _: f64) {}
     fn credentials_expire(&self, _: &AccountKey, _: Option<Timestamp>) {}
     fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
     fn panicked(&self, _: &AccountKey) {}
@@ -188,9 +189,10 @@ async fn a_clock_that_is_off_is_corrected_once() {
         let fields = json!({"api": api, "targets": [{"job": NIGHTLY_JOB, "tasks": ["A"]}]});
         let setting = Setting::new(Ahead(demo_cloud()), fields).await;
         let task_id = format!("{NIGHTLY_JOB}/A");
-        setting.read(&task_id, None).await;
+        let (_, took) = counted(setting.read(&task_id, None)).await;
         let codes: Vec<String> = setting.notes.take().into_iter().map(|(_, code)| code).collect();
         assert_eq!(codes.get(..2), Some(&[code.to_owned(), "ok".to_owned()][..]), "{codes:?}");
+        assert_eq!(took.iter().map(|(_, count)| count).sum::<u32>() + 1, u32::try_from(codes.len()).unwrap());
         setting.read(&task_id, None).await;
         assert!(setting.notes.take().iter().all(|(_, code)| code == "ok"));
     }
@@ -260,8 +262,9 @@ async fn all_pages_are_read_once_and_then_carried_over() {
     let asked = Arc::clone(&crowd.asked);
     let setting = Setting::new(crowd, named()).await;
     assert_eq!(&*setting.account.targets[0].key.task_id, TARGET);
-    let task = setting.read(TARGET, None).await;
+    let (task, took) = counted(setting.read(TARGET, None)).await;
     assert_eq!(pages(&asked), [(0, 1), (0, 1000), (1000, 1000), (2000, 1000)]);
+    assert_eq!(took.iter().collect::<Vec<_>>(), [("DescribeTask", 4)]);
     assert_eq!(task.exits.codes().collect::<Vec<_>>(), [(0, 2_500)]);
     assert_eq!(task.run.as_ref().map(|run| (run.count(), run.sum())), Some((2_500, 150_000.0)));
     assert!(!task.rows_truncated);

@@ -1,5 +1,6 @@
 //! What the loop promises, in paused time, with a cloud that does as it is told.
 
+mod demand;
 mod reload;
 
 use super::*;
@@ -53,6 +54,10 @@ impl Cloud for Told {
             result.map(reading).map_err(|reason| Error::new(reason, "told so"))
         }
         .boxed()
+    }
+
+    fn api_of(&self, _: &str) -> &'static str {
+        "Show"
     }
 
     fn reread_credentials(&self) {}

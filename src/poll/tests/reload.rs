@@ -9,9 +9,9 @@ use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 /// A loop that runs until this is dropped.
-struct Polled {
-    store: Arc<Store>,
-    handle: Handle,
+pub(super) struct Polled {
+    pub(super) store: Arc<Store>,
+    pub(super) handle: Handle,
     _stop: DropGuard,
 }
 
@@ -20,8 +20,12 @@ async fn start(account: Account) -> Polled {
 }
 
 async fn start_with(store: Arc<Store>, account: Account) -> Polled {
+    start_observed(store, Arc::new(Own::new().unwrap()), account).await
+}
+
+pub(super) async fn start_observed(store: Arc<Store>, observe: Arc<dyn Observe>, account: Account) -> Polled {
     let stop = CancellationToken::new();
-    let (polling, handle) = Loop::new(account, Arc::clone(&store), Arc::new(Own::new().unwrap())).await;
+    let (polling, handle) = Loop::new(account, Arc::clone(&store), observe).await;
     TaskTracker::new().spawn(polling.run(stop.clone()));
     Polled { store, handle, _stop: stop.drop_guard() }
 }
@@ -41,7 +45,7 @@ impl Polled {
     }
 }
 
-async fn seconds(seconds: u64) {
+pub(super) async fn seconds(seconds: u64) {
     sleep(Duration::from_secs(seconds)).await;
 }
 
@@ -56,6 +60,7 @@ struct Listing(&'static [&'static str], Duration);
 impl Find for Listing {
     fn find(&self) -> BoxFuture<'_, Result<Vec<Box<str>>, Error>> {
         async move {
+            cloud::note_request("List");
             sleep(self.1).await;
             Ok(self.0.iter().map(|id| (*id).into()).collect())
         }
@@ -67,7 +72,7 @@ fn finder(search: &str, find: Arc<dyn Find>) -> Finder {
     Finder { find, search: search.into(), template: target("", 10), keep: Duration::from_hours(1), limit: 100 }
 }
 
-fn listing(search: &str, ids: &'static [&'static str]) -> Finder {
+pub(super) fn listing(search: &str, ids: &'static [&'static str]) -> Finder {
     finder(search, Arc::new(Listing(ids, Duration::from_secs(3))))
 }
 
@@ -298,13 +303,13 @@ const FINDERS: [(&str, &[&str]); 3] = [("ab", &["a", "b"]), ("bcf", &["b", "c", 
 
 /// One config: the group and interval of each named task, which finders with which group, and how long it is in force.
 #[derive(Clone, Debug)]
-struct Step {
+pub(super) struct Step {
     named: Vec<Option<(usize, u64)>>,
     finders: Vec<(usize, usize)>,
-    seconds: u64,
+    pub(super) seconds: u64,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let named = prop::collection::vec(prop::option::of((0..GROUPS.len(), 1u64..40)), IDS.len());
     let finders = prop::collection::btree_map(0..FINDERS.len(), 0..GROUPS.len(), 0..=FINDERS.len());
     let step = (named, finders, 5u64..60);
@@ -314,14 +319,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 impl Step {
-    fn targets(&self) -> Vec<Target> {
+    pub(super) fn targets(&self) -> Vec<Target> {
         let named = IDS.iter().zip(&self.named);
         named
             .filter_map(|(id, told)| told.map(|(group, interval)| in_group(GROUPS[group], target(id, interval))))
             .collect()
     }
 
-    fn finders(&self) -> Vec<Finder> {
+    pub(super) fn finders(&self) -> Vec<Finder> {
         let finders = self.finders.iter().map(|(which, group)| {
             let (search, ids) = FINDERS[*which];
             let found = listing(search, ids);

@@ -6,9 +6,9 @@ use super::*;
 use crate::cloud::huawei::Section;
 use crate::cloud::huawei::sign::{self, Signable};
 use crate::cloud::settings::{Defaults, Environment, Report};
-use crate::cloud::{Account, Shared};
+use crate::cloud::{Account, Shared, counted};
 use crate::demo::serve;
-use crate::model::{AccountKey, Observe, Phase, Reading, Reason};
+use crate::model::{AccountKey, Observe, Phase, Reading, Reason, Requests};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName, Method};
@@ -244,6 +244,7 @@ impl Observe for Notes {
     fn quota(&self, _: &AccountKey, api: &'static str, _: f64) {
         self.apis.lock().unwrap().insert(api);
     }
+    fn demand(&self, _: &AccountKey, _: &'static str, _: f64) {}
     fn credentials_expire(&self, _: &AccountKey, at: Option<Timestamp>) {
         self.expiries.lock().unwrap().extend(at);
     }
@@ -287,7 +288,12 @@ impl Set {
     }
 
     async fn read(&self, job: &str) -> Result<Reading, crate::cloud::Error> {
-        self.account.cloud.read(job, None).await
+        let cloud = &self.account.cloud;
+        let (result, took) = counted(cloud.read(job, None)).await;
+        if result.is_ok() {
+            assert_eq!(took, Requests::one(cloud.api_of(job)), "what brings keys or the project is asked once for all");
+        }
+        result
     }
 
     /// Asks for every job and many others at once, as a poll loop with all of them due.
