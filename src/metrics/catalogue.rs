@@ -133,7 +133,7 @@ families! { OWN: "Families about the exporter itself.";
     API_DEMAND = gauge("cloud_task_exporter_api_demand_requests_per_second", &["provider", "account", "api"],
         "Requests per second the tasks and finders ask for by their intervals, without retries and requests for keys; above the quota polls get late.");
     SCHEDULE_LAG = gauge("cloud_task_exporter_schedule_lag_seconds", &["provider", "account"],
-        "How late the poll is by now that is due longest and has not begun.");
+        "How late the poll is by now that is due longest and has not ended.");
     CREDENTIALS_EXPIRY = gauge("cloud_task_exporter_credentials_expiry_timestamp_seconds", &["provider", "account"],
         "When the temporary credentials of an account end.");
     UNKNOWN_STATES = counter("cloud_task_exporter_unknown_states_total", &["provider"],

@@ -102,7 +102,8 @@ impl Loop {
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let next = self.queue.next_due();
-            self.lag.set_next_due(next);
+            // A poll that has begun may wait for its quota for long.
+            self.lag.set_due(self.under_way.iter().map(|(due, _)| *due).chain(next).min());
             let has_room = self.running.len() < self.concurrency;
             tokio::select! {
                 biased;

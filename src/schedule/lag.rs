@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 const NOTHING_DUE: u64 = u64::MAX;
 
-/// The instant the longest waiting poll of an account was due.
+/// The instant that poll of an account was due which is due longest and has not ended.
 #[derive(Debug)]
 pub struct Lag {
     base: Instant,
@@ -20,8 +20,8 @@ impl Lag {
         Self { base: now, due: AtomicU64::new(NOTHING_DUE) }
     }
 
-    /// Notes what is due next, if anything.
-    pub fn set_next_due(&self, due: Option<Instant>) {
+    /// Notes what has been, or will be, due longest, if anything.
+    pub fn set_due(&self, due: Option<Instant>) {
         let since = due.map(|due| due.saturating_duration_since(self.base));
         let millis = since.map_or(NOTHING_DUE, |since| u64::try_from(since.as_millis()).unwrap_or(NOTHING_DUE));
         self.due.store(millis, Ordering::Relaxed);
@@ -46,10 +46,10 @@ mod tests {
         let lag = Lag::new(now);
         let seconds = Duration::from_secs;
         assert_eq!(lag.at(now + seconds(9)), seconds(0));
-        lag.set_next_due(Some(now + seconds(5)));
+        lag.set_due(Some(now + seconds(5)));
         assert_eq!(lag.at(now + seconds(4)), seconds(0));
         assert_eq!(lag.at(now + seconds(9)), seconds(4));
-        lag.set_next_due(None);
+        lag.set_due(None);
         assert_eq!(lag.at(now + seconds(9)), seconds(0));
     }
 }
