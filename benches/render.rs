@@ -70,7 +70,7 @@ fn filled() -> Store {
 }
 
 fn benches(criterion: &mut Criterion) {
-    let (one, task) = (target(1), task(1));
+    let (one, task) = (target(1), Arc::new(task(1)));
     criterion.bench_function("render one task", |bencher| {
         bencher.iter(|| (identity(black_box(&one)), Sheet::of_task(&one, black_box(&task), true)));
     });
