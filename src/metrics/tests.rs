@@ -1,6 +1,6 @@
 //! Whatever clouds and users call things, a scrape can be read, and says what they said: the same in every format.
 
-#[expect(dead_code, reason = "other tests use the rest of it")]
+#[expect(unreachable_pub, reason = "the tests of the binary use it, too")]
 #[path = "../../tests/it/exposition.rs"]
 mod exposition;
 

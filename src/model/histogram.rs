@@ -45,9 +45,9 @@ impl TryFrom<Record> for Histogram {
     }
 }
 
-/// Native buckets for what is known by classic bucket only: they must hold as much, or Prometheus refuses the whole. All of a
-/// bucket goes to where its upper bound falls, and what is above every bound to where the last one does: so no quantile
-/// is lower than it was, and none higher than the classic buckets tell.
+/// Native buckets for what is known by classic bucket only: they must hold as much, or Prometheus refuses the histogram. All
+/// of a bucket goes to where its upper bound falls, and what is above every bound to where the last one does: a quantile
+/// is then a bound near the one that the classic buckets would tell.
 fn assumed(counts: [u32; BUCKETS.len() + 1]) -> Native {
     let mut native = Native::default();
     let last = BUCKETS.last().copied();
