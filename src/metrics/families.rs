@@ -1,10 +1,10 @@
 //! Families that are written whole, in any format: those of groups and of the exporter itself.
 
+use super::Format;
 use super::catalogue::Family;
 use super::protobuf::{self, Metrics};
 use super::sample::Samples;
 use super::write::{self, Lines};
-use super::Format;
 
 /// Families being written.
 #[derive(Debug)]

@@ -83,7 +83,8 @@ impl<'a> Range<'a> {
     fn parse(element: &'a str) -> Option<Self> {
         let mut parts = element.split(';');
         let (main, sub) = parts.next()?.split_once('/')?;
-        let mut range = Self { main: main.trim(), sub: sub.trim(), version: None, proto: None, encoding: None, quality: 1000 };
+        let mut range =
+            Self { main: main.trim(), sub: sub.trim(), version: None, proto: None, encoding: None, quality: 1000 };
         for (name, value) in parts.filter_map(|part| part.split_once('=')) {
             let value = value.trim().trim_matches('"');
             match name.trim() {

@@ -198,9 +198,8 @@ impl Observe for Own {
         self.requests.with_label_values(&[provider, name, api, code]).inc();
         let mut durations = self.request_duration.lock().unwrap_or_else(PoisonError::into_inner);
         // Requests take milliseconds to seconds: the convention's buckets for requests, not those of tasks.
-        let histogram = durations
-            .entry([provider_name(account), api])
-            .or_insert_with(|| Histogram::new(DEFAULT_BUCKETS));
+        let histogram =
+            durations.entry([provider_name(account), api]).or_insert_with(|| Histogram::new(DEFAULT_BUCKETS));
         histogram.observe(took.as_secs_f64());
     }
 

@@ -97,7 +97,9 @@ fn task(text: &str) -> Task {
 
 fn histogram(seconds: &[f64]) -> Histogram {
     let mut histogram = Histogram::default();
-    seconds.iter().for_each(|seconds| histogram.observe(*seconds));
+    for seconds in seconds {
+        histogram.observe(*seconds);
+    }
     histogram
 }
 
@@ -109,7 +111,9 @@ fn snapshot(text: &str, task: Task, own: &Own, format: Format) -> Snapshot {
     census.count(Group::from(&target), task.phase);
     for (outcome, histogram) in Outcome::ALL.into_iter().zip([&task.queue, &task.run]) {
         fleet.finished(Group::from(&target), outcome);
-        histogram.iter().for_each(|histogram| fleet.lasted(Group::from(&target), outcome, histogram.sum()));
+        if let Some(histogram) = histogram {
+            fleet.lasted(Group::from(&target), outcome, histogram.sum());
+        }
     }
     let series = Series {
         identity: identity(&target),
@@ -168,7 +172,8 @@ fn described(body: &[u8], format: Format) -> BTreeMap<String, (String, String)> 
 }
 
 fn any_task() -> impl Strategy<Value = Task> {
-    let durations = || prop::option::of(prop::collection::vec(prop_oneof![Just(0.0), 0.001..2.0f64, 0.0..2e5f64], 0..40));
+    let durations =
+        || prop::option::of(prop::collection::vec(prop_oneof![Just(0.0), 0.001..2.0f64, 0.0..2e5f64], 0..40));
     let instants = prop::array::uniform3(prop::option::of(0i64..2_000_000_000_000));
     let times = (durations(), durations(), durations(), instants);
     let phase = prop::sample::select(Phase::ALL.to_vec());

@@ -180,7 +180,9 @@ mod tests {
         #[test]
         fn what_is_written_down_is_read_again(values in prop::collection::vec(0.0..1e6f64, 0..50)) {
             let mut histogram = Histogram::default();
-            values.into_iter().for_each(|seconds| histogram.observe(seconds));
+            for seconds in values {
+                histogram.observe(seconds);
+            }
             let text = serde_json::to_string(&histogram).unwrap();
             prop_assert_eq!(serde_json::from_str::<Histogram>(&text).unwrap(), histogram);
         }

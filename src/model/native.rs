@@ -104,7 +104,8 @@ fn index(number: f64) -> i16 {
     let bits = number.to_bits();
     let fraction = f64::from_bits(bits & !EXPONENT | u64::from(OF_HALVES) << 52);
     let eighth = OCTAVE.partition_point(|bound| *bound < fraction);
-    let octave = u16::try_from((bits & EXPONENT) >> 52).map_or(0, |exponent| exponent.cast_signed() - OF_HALVES.cast_signed());
+    let octave =
+        u16::try_from((bits & EXPONENT) >> 52).map_or(0, |exponent| exponent.cast_signed() - OF_HALVES.cast_signed());
     (octave - 1) * 8 + i16::try_from(eighth).unwrap_or_default()
 }
 
@@ -125,7 +126,10 @@ mod tests {
             for (eighth, of_octave) in (0i16..).zip(OCTAVE) {
                 let end = of_octave * 2f64.powi(octave.into());
                 let expected = (octave - 1) * 8 + eighth;
-                assert_eq!((index(end), index(end.next_up()), index(end.next_down())), (expected, expected + 1, expected));
+                assert_eq!(
+                    (index(end), index(end.next_up()), index(end.next_down())),
+                    (expected, expected + 1, expected)
+                );
                 assert!((end / bound(expected) - 1.0).abs() < 1e-14, "{end}");
             }
         }

@@ -166,8 +166,7 @@ impl Entry {
         let same = self.task.take_if(|known| **known == task);
         let state = self.state.clone().filter(|_| same.is_some());
         let task = self.task.insert(same.unwrap_or_else(|| Arc::new(task)));
-        let state =
-            state.unwrap_or_else(|| Arc::new(Sheet::of_task(&self.target, task, rules.instance_histograms)));
+        let state = state.unwrap_or_else(|| Arc::new(Sheet::of_task(&self.target, task, rules.instance_histograms)));
         let poll = Arc::new(Sheet::of_poll(true, Some(now)));
         let wanted = state.series() + poll.series();
         if let Some(change) = self.left_out(self.state.is_none(), wanted, room) {

@@ -99,7 +99,9 @@ pub fn read(mut stream: &[u8]) -> Vec<MetricFamily> {
         families.push(MetricFamily::decode_length_delimited(&mut stream).unwrap());
     }
     let mut again = Vec::new();
-    families.iter().for_each(|family| family.encode_length_delimited(&mut again).unwrap());
+    for family in &families {
+        family.encode_length_delimited(&mut again).unwrap();
+    }
     assert!(again == whole, "written by another the families differ");
     families
 }
@@ -145,7 +147,7 @@ impl Histogram {
         for span in &self.positive_span {
             index += span.offset();
             for _ in 0..span.length() {
-                count += deltas.next().expect("a delta for each bucket");
+                count += deltas.next().unwrap();
                 buckets.push((2f64.powf(f64::from(index) / 2f64.powi(self.schema())), u64::try_from(count).unwrap()));
                 index += 1;
             }

@@ -83,7 +83,8 @@ fn every_histogram_is_native_too() {
         let [histogram] = &found[..] else { panic!("one task") };
         assert_eq!(histogram.sample_count(), 2);
         // A bucket is nine per cent wide: with all that is in it at its upper bound, the sum is little greater than it is.
-        let sum: f64 = histogram.native().iter().map(|(bound, count)| bound * f64::from(u32::try_from(*count).unwrap())).sum();
+        let sum: f64 =
+            histogram.native().iter().map(|(bound, count)| bound * f64::from(u32::try_from(*count).unwrap())).sum();
         assert!(histogram.sample_sum() <= sum && histogram.sample_sum() > sum / 1.0906, "{histogram:?}");
     }
     let [requests] = &histograms("cloud_task_exporter_api_request_duration_seconds")[..] else { panic!("one API") };

@@ -93,7 +93,15 @@ pub(super) fn lines(batch: &Batch) -> serde_json::Result<Vec<Line>> {
     let notes = batch.notes.iter().map(|(name, note)| Line::new(Kind::Note, Name::clone(name), &**note));
     let began = batch.began.map(began_line);
     let format = std::iter::once(format_line());
-    format.chain(dropped).chain(groups).chain(tasks).chain(standings).chain(forgotten).chain(notes).chain(began).collect()
+    format
+        .chain(dropped)
+        .chain(groups)
+        .chain(tasks)
+        .chain(standings)
+        .chain(forgotten)
+        .chain(notes)
+        .chain(began)
+        .collect()
 }
 
 /// What the whole lines of a file say. `read` gives those of a kind, those of [`Kind::Meta`] first.
