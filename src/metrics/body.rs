@@ -35,13 +35,11 @@ impl Series {
     }
 
     /// Appends those of the family at that place among the families of single tasks.
-    fn push(&self, place: usize, family: &Family, format: Format, chunk: &mut Vec<u8>) {
-        let (state, poll, identity) = (self.state.as_ref(), self.poll.as_ref(), &*self.identity);
-        match (place.checked_sub(catalogue::TASK.len()), format) {
-            (None, Format::Protobuf) => state.into_iter().for_each(|sheet| sheet.encode(place, identity, chunk)),
-            (None, _) => state.into_iter().for_each(|sheet| sheet.copy(place, family.name, identity, chunk)),
-            (Some(place), Format::Protobuf) => poll.into_iter().for_each(|sheet| sheet.encode(place, identity, chunk)),
-            (Some(place), _) => poll.into_iter().for_each(|sheet| sheet.copy(place, family.name, identity, chunk)),
+    fn push(&self, place: usize, format: Format, chunk: &mut Vec<u8>) {
+        match (place.checked_sub(catalogue::TASK.len()), &self.state, &self.poll) {
+            (None, Some(state), _) => state.push(place, &self.identity, format, chunk),
+            (Some(place), _, Some(poll)) => poll.push(place, &self.identity, format, chunk),
+            _ => {}
         }
     }
 }
@@ -85,7 +83,7 @@ impl Body {
     /// Writes what stands before the tasks of the current family.
     fn begin(&self, family: &Family, chunk: &mut Vec<u8>) {
         if self.format == Format::Protobuf {
-            return protobuf::push_head(chunk, family, self.length(family));
+            return protobuf::push_head(chunk, family, self.length());
         }
         let mut header = String::new();
         push_header(&mut header, self.format, family);
@@ -94,21 +92,21 @@ impl Body {
 
     /// How long the metrics of the current family are in protobuf, which its reader is told before them. They are written
     /// twice rather than all held in memory.
-    fn length(&self, family: &Family) -> usize {
+    fn length(&self) -> usize {
         let mut metrics = Vec::new();
         let lengths = self.snapshot.tasks.iter().map(|series| {
             metrics.clear();
-            series.push(self.family, family, self.format, &mut metrics);
+            series.push(self.family, self.format, &mut metrics);
             metrics.len()
         });
         lengths.sum()
     }
 
     /// Copies tasks of the current family, one at least, until the chunk is full; whether it got to the family's end.
-    fn copy_tasks(&mut self, family: &Family, chunk: &mut Vec<u8>) -> bool {
+    fn copy_tasks(&mut self, chunk: &mut Vec<u8>) -> bool {
         for series in self.snapshot.tasks.iter().skip(self.task) {
             self.task += 1;
-            series.push(self.family, family, self.format, chunk);
+            series.push(self.family, self.format, chunk);
             if chunk.len() >= self.piece {
                 return false;
             }
@@ -140,7 +138,7 @@ impl Iterator for Body {
             if self.task == 0 {
                 self.begin(family, &mut chunk);
             }
-            if !self.copy_tasks(family, &mut chunk) {
+            if !self.copy_tasks(&mut chunk) {
                 return Some(chunk.into());
             }
             self.family += 1;

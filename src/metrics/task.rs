@@ -4,6 +4,7 @@
 //! is still nothing but copying. Protobuf is written from the same tellings when it is asked for. Everything here is a
 //! pure function of the task and its target.
 
+use super::Format;
 use super::catalogue::{self, Family};
 use super::protobuf::{self, Metrics};
 use super::sample::{Labels, Samples, Value};
@@ -139,8 +140,17 @@ impl<T: Subject> Sheet<T> {
         Self { subject, lines: lines.0.into(), ends, series }
     }
 
-    /// Copies the samples of the family at `index` of the subject's list.
-    pub(super) fn copy(&self, index: usize, name: &str, identity: &Identity, body: &mut Vec<u8>) {
+    /// Appends the samples of the family at `index` of the subject's list.
+    pub(super) fn push(&self, index: usize, identity: &Identity, format: Format, body: &mut Vec<u8>) {
+        let Some((family, tell)) = T::FAMILIES.get(index) else { return };
+        if format == Format::Protobuf {
+            tell(&self.subject, &mut Metrics { kind: family.kind, pairs: &identity.pairs, out: body });
+        } else {
+            self.copy(index, family.name, identity, body);
+        }
+    }
+
+    fn copy(&self, index: usize, name: &str, identity: &Identity, body: &mut Vec<u8>) {
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
         let lines = self.ends.get(index).and_then(|end| self.lines.get(start..*end)).unwrap_or_default();
         for line in lines.split_inclusive('\n') {
@@ -150,13 +160,6 @@ impl<T: Subject> Sheet<T> {
             for piece in [name, suffix, "{", &identity.text, rest.as_str()] {
                 body.extend_from_slice(piece.as_bytes());
             }
-        }
-    }
-
-    /// Writes the metrics of the family at `index` of the subject's list as protobuf.
-    pub(super) fn encode(&self, index: usize, identity: &Identity, out: &mut Vec<u8>) {
-        if let Some((family, tell)) = T::FAMILIES.get(index) {
-            tell(&self.subject, &mut Metrics { kind: family.kind, pairs: &identity.pairs, out });
         }
     }
 }
