@@ -1,4 +1,5 @@
-//! What rendering costs: one task, and the body of `/metrics` of ten thousand, against copying as many bytes.
+//! What rendering costs: one task, and the body of `/metrics` of ten thousand as text and as protobuf, against copying the
+//! text.
 #![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report an error to")]
 
 use cloud_task_exporter::metrics::{Body, Format, Own, Sheet, identity};
@@ -70,7 +71,7 @@ fn filled() -> Store {
 }
 
 fn benches(criterion: &mut Criterion) {
-    let (one, task) = (target(1), task(1));
+    let (one, task) = (target(1), Arc::new(task(1)));
     criterion.bench_function("render one task", |bencher| {
         bencher.iter(|| (identity(black_box(&one)), Sheet::of_task(&one, black_box(&task), true)));
     });
@@ -84,6 +85,10 @@ fn benches(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(u64::try_from(size).unwrap()));
     group.sample_size(20);
     group.bench_function("from the store", |bencher| {
+        bencher.iter(|| body().map(|piece| black_box(piece).len()).sum::<usize>());
+    });
+    group.bench_function("from the store, as protobuf", |bencher| {
+        let body = || Body::new(store.snapshot(now), Format::Protobuf);
         bencher.iter(|| body().map(|piece| black_box(piece).len()).sum::<usize>());
     });
     group.bench_function("copying as many bytes in pieces of the same size", |bencher| {

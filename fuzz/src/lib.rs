@@ -82,6 +82,7 @@ fn task(provider: &str, task: &Task) {
         assert!(histogram.sum().is_finite() && histogram.sum() >= 0.0);
         let counts: Vec<u64> = histogram.cumulative().map(|(_, count)| count).collect();
         assert!(counts.is_sorted() && counts.last() == Some(&histogram.count()));
+        assert_eq!(histogram.native().count(), histogram.count(), "native and classic buckets tell two counts");
     }
     // Tencent tells the counts and the total apart; the others' total is the number of what was counted.
     if provider != "tencent" {

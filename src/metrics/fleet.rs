@@ -2,9 +2,9 @@
 //!
 //! The counters are kept here and nowhere else; they only rise. Whether a finish counts is decided by the store.
 
-use super::Format;
 use super::catalogue;
-use super::write::{push_header, push_histogram, push_label, push_sample};
+use super::families::Families;
+use super::sample::Value;
 use crate::model::{Histogram, Outcome, Phase, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,12 +36,14 @@ impl Group {
         [self.provider, &self.account, &self.cloud_region, &self.name]
     }
 
-    fn labels(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in catalogue::FLEET_LABELS.into_iter().zip(self.values()) {
-            push_label(&mut text, name, value);
-        }
-        text
+    fn labels(&self) -> Vec<(&str, &str)> {
+        catalogue::FLEET_LABELS.into_iter().zip(self.values()).collect()
+    }
+
+    fn labels_with<'a>(&'a self, name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
+        let mut labels = self.labels();
+        labels.push((name, value));
+        labels
     }
 }
 
@@ -119,28 +121,27 @@ impl Fleet {
     }
 
     /// Appends the fleet's families.
-    pub(super) fn push(&self, census: &Census, format: Format, text: &mut String) {
-        let named: Vec<(String, &Counts)> =
-            self.groups.iter().map(|(group, counts)| (group.labels(), counts)).collect();
-        census.push(format, text);
-        push_header(text, format, &catalogue::FINISHED_TOTAL);
-        for (labels, counts) in &named {
-            for (outcome, finished) in Outcome::ALL.into_iter().zip(counts.finished) {
-                let labels = with_label(labels, "outcome", outcome.as_str());
-                push_sample(text, catalogue::FINISHED_TOTAL.name, &labels, finished);
+    pub(super) fn push(&self, census: &Census, families: &mut Families) {
+        census.push(families);
+        families.push(&catalogue::FINISHED_TOTAL, |samples| {
+            for (group, counts) in &self.groups {
+                for (outcome, finished) in Outcome::ALL.into_iter().zip(counts.finished) {
+                    samples.sample(&group.labels_with("outcome", outcome.as_str()), Value::Whole(finished));
+                }
             }
-        }
-        push_header(text, format, &catalogue::INSTANCE_FAILURES);
-        for (labels, counts) in &named {
-            push_sample(text, catalogue::INSTANCE_FAILURES.name, labels, counts.instance_failures);
-        }
-        push_header(text, format, &catalogue::DURATION);
-        for (labels, counts) in &named {
-            for (outcome, durations) in Outcome::ALL.into_iter().zip(&counts.durations) {
-                let labels = with_label(labels, "outcome", outcome.as_str());
-                push_histogram(text, catalogue::DURATION.name, &labels, durations);
+        });
+        families.push(&catalogue::INSTANCE_FAILURES, |samples| {
+            for (group, counts) in &self.groups {
+                samples.sample(&group.labels(), Value::Whole(counts.instance_failures));
             }
-        }
+        });
+        families.push(&catalogue::DURATION, |samples| {
+            for (group, counts) in &self.groups {
+                for (outcome, durations) in Outcome::ALL.into_iter().zip(&counts.durations) {
+                    samples.histogram(&group.labels_with("outcome", outcome.as_str()), durations);
+                }
+            }
+        });
     }
 }
 
@@ -153,19 +154,13 @@ impl Census {
         }
     }
 
-    fn push(&self, format: Format, text: &mut String) {
-        push_header(text, format, &catalogue::TASKS);
-        for (group, phases) in &self.groups {
-            let labels = group.labels();
-            for (phase, tasks) in Phase::ALL.into_iter().zip(phases) {
-                push_sample(text, catalogue::TASKS.name, &with_label(&labels, "phase", phase.as_str()), tasks);
+    fn push(&self, families: &mut Families) {
+        families.push(&catalogue::TASKS, |samples| {
+            for (group, phases) in &self.groups {
+                for (phase, tasks) in Phase::ALL.into_iter().zip(phases) {
+                    samples.sample(&group.labels_with("phase", phase.as_str()), Value::Whole(*tasks));
+                }
             }
-        }
+        });
     }
-}
-
-fn with_label(labels: &str, name: &str, value: &str) -> String {
-    let mut text = labels.to_owned();
-    push_label(&mut text, name, value);
-    text
 }

@@ -2,24 +2,35 @@
 //!
 //! Pure: it reads a header's text, never a request, and writes nothing.
 
-/// The exposition formats a scrape can be answered in. The lines of a sample are the same in both.
+/// The exposition formats a scrape can be answered in. What is told is the same in all; the lines
+/// of a sample are in both texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Prometheus text format 0.0.4: what everybody gets who does not ask for anything else.
     Text,
     /// OpenMetrics text format 1.0: ends with `# EOF`.
     OpenMetrics,
+    /// Messages `io.prometheus.client.MetricFamily`, each after its length: what Prometheus asks for to get native
+    /// histograms.
+    Protobuf,
 }
+
+/// The parameters without which a request for protobuf is one for something else: text, or a message of others.
+const PROTO: &str = "io.prometheus.client.MetricFamily";
+const ENCODING: &str = "delimited";
 
 impl Format {
     /// Every format, the default first.
-    pub const ALL: [Self; 2] = [Self::Text, Self::OpenMetrics];
+    pub const ALL: [Self; 3] = [Self::Text, Self::OpenMetrics, Self::Protobuf];
 
     /// The value of the header `Content-Type`. It has no `escaping` parameter: no name of ours needs any.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
         }
     }
 }
@@ -27,13 +38,13 @@ impl Format {
 /// The format to answer in, by the value of the header `Accept`.
 ///
 /// The higher quality wins, then the range that names a format more closely, then the one that comes first; a request
-/// that fits neither format, or asks for protobuf alone, gets text rather than a refusal, as Prometheus's own libraries
-/// do. Like theirs, OpenMetrics asked for as 0.0.1 or without a version is answered as 1.0.0.
+/// that fits no format gets text rather than a refusal, as Prometheus's own libraries do. Like theirs, OpenMetrics asked
+/// for as 0.0.1 or without a version is answered as 1.0.0, and protobuf is only for those who name it.
 pub fn negotiate(accept: Option<&str>) -> Format {
     let ranges: Vec<Range<'_>> = accept.unwrap_or_default().split(',').filter_map(Range::parse).collect();
-    let text = preference(Format::Text, &ranges);
-    let open_metrics = preference(Format::OpenMetrics, &ranges);
-    if open_metrics > text { Format::OpenMetrics } else { Format::Text }
+    // Of formats that are wanted alike, which is none of them, the last is taken.
+    let wanted = Format::ALL.into_iter().rev().max_by_key(|format| preference(*format, &ranges));
+    wanted.unwrap_or(Format::Text)
 }
 
 /// How much a format is wanted; compares by quality, then closeness, then place in the header. None: not at all.
@@ -61,6 +72,8 @@ struct Range<'a> {
     main: &'a str,
     sub: &'a str,
     version: Option<&'a str>,
+    proto: Option<&'a str>,
+    encoding: Option<&'a str>,
     /// In thousandths, as the header allows three decimals.
     quality: u16,
 }
@@ -70,12 +83,15 @@ impl<'a> Range<'a> {
     fn parse(element: &'a str) -> Option<Self> {
         let mut parts = element.split(';');
         let (main, sub) = parts.next()?.split_once('/')?;
-        let mut range = Self { main: main.trim(), sub: sub.trim(), version: None, quality: 1000 };
+        let mut range =
+            Self { main: main.trim(), sub: sub.trim(), version: None, proto: None, encoding: None, quality: 1000 };
         for (name, value) in parts.filter_map(|part| part.split_once('=')) {
             let value = value.trim().trim_matches('"');
             match name.trim() {
                 "q" | "Q" => range.quality = thousandths(value)?,
                 name if name.eq_ignore_ascii_case("version") => range.version = Some(value),
+                name if name.eq_ignore_ascii_case("proto") => range.proto = Some(value),
+                name if name.eq_ignore_ascii_case("encoding") => range.encoding = Some(value),
                 _ => {}
             }
         }
@@ -86,6 +102,7 @@ impl<'a> Range<'a> {
         let (main, sub, versions): (_, _, &[&str]) = match format {
             Format::Text => ("text", "plain", &["0.0.4"]),
             Format::OpenMetrics => ("application", "openmetrics-text", &["1.0.0", "0.0.1"]),
+            Format::Protobuf => return self.is_protobuf().then_some(Closeness::Subtype),
         };
         if self.version.is_some_and(|version| !versions.contains(&version)) {
             return None;
@@ -98,6 +115,14 @@ impl<'a> Range<'a> {
             }
             _ => None,
         }
+    }
+
+    fn is_protobuf(&self) -> bool {
+        let is = |given: Option<&str>, wanted: &str| given.is_some_and(|given| given.eq_ignore_ascii_case(wanted));
+        is(Some(self.main), "application")
+            && is(Some(self.sub), "vnd.google.protobuf")
+            && is(self.proto, PROTO)
+            && is(self.encoding, ENCODING)
     }
 }
 
@@ -128,6 +153,14 @@ mod tests {
         proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.5,\
         application/openmetrics-text;version=1.0.0;q=0.4,application/openmetrics-text;version=0.0.1;q=0.3,\
         text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    const PROMETHEUS_2_42_PROTOBUF: &str = "application/vnd.google.protobuf;\
+        proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,\
+        application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    const PROMETHEUS_3_PROTOBUF: &str = "application/vnd.google.protobuf;\
+        proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+        application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+        application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
+        text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
     const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
         application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
         text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
@@ -143,7 +176,9 @@ mod tests {
         let rows = [
             (PROMETHEUS_2_42, Format::OpenMetrics),
             (PROMETHEUS_2_53, Format::OpenMetrics),
-            (PROMETHEUS_2_53_PROTOBUF, Format::OpenMetrics),
+            (PROMETHEUS_2_42_PROTOBUF, Format::Protobuf),
+            (PROMETHEUS_2_53_PROTOBUF, Format::Protobuf),
+            (PROMETHEUS_3_PROTOBUF, Format::Protobuf),
             (PROMETHEUS_3, Format::OpenMetrics),
             (PROMETHEUS_3_UNDERSCORES, Format::OpenMetrics),
             (PROMETHEUS_3_TEXT_ONLY, Format::Text),
@@ -154,8 +189,30 @@ mod tests {
             ("application/json", Format::Text),
             (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+                Format::Protobuf,
+            ),
+            (
+                "Application/VND.Google.Protobuf; PROTO=\"io.prometheus.client.MetricFamily\"; Encoding=Delimited",
+                Format::Protobuf,
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0,*/*",
                 Format::Text,
             ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.2,\
+                 text/plain;q=0.3",
+                Format::Text,
+            ),
+            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", Format::Text),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=compact-text,\
+                 application/openmetrics-text;q=0.5",
+                Format::OpenMetrics,
+            ),
+            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily", Format::Text),
+            ("application/vnd.google.protobuf;proto=some.other.Message;encoding=delimited", Format::Text),
+            ("application/vnd.google.protobuf", Format::Text),
             ("text/plain", Format::Text),
             ("text/plain;version=0.0.4", Format::Text),
             ("application/openmetrics-text", Format::OpenMetrics),

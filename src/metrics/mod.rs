@@ -4,9 +4,12 @@
 
 mod body;
 pub mod catalogue;
+mod families;
 mod fleet;
 mod format;
 mod own;
+mod protobuf;
+mod sample;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -16,4 +19,4 @@ pub use body::{Body, Series, Snapshot};
 pub use fleet::{Census, Counts, Fleet, Group};
 pub use format::{Format, negotiate};
 pub use own::Own;
-pub use task::{Sheet, identity};
+pub use task::{Identity, Poll, Sheet, State, identity};

@@ -1,16 +1,18 @@
 //! What the exporter counts about itself, with the `prometheus` crate and a registry of its own.
 //!
-//! Rendered at scrape time by this project's writer, since the crate knows no OpenMetrics.
+//! Rendered at scrape time by this project's writers, since the crate knows neither OpenMetrics nor native histograms; the
+//! one histogram is this project's own for the same reason.
 
 use super::Format;
 use super::catalogue::{self, Family, Kind};
-use super::write::{push, push_header, push_label, push_sample};
-use crate::model::{AccountKey, Observe, Reason};
+use super::families::Families;
+use super::sample::{Samples, Value};
+use crate::model::{AccountKey, Histogram, Observe, Reason};
 use jiff::Timestamp;
 use prometheus::core::{Atomic, Collector, GenericGaugeVec, MetricVec, MetricVecBuilder};
 use prometheus::proto::{Metric, MetricFamily};
-use prometheus::{CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
-use std::collections::{BTreeSet, HashMap};
+use prometheus::{CounterVec, DEFAULT_BUCKETS, Gauge, GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +29,8 @@ pub struct Own {
     poll_failures: IntCounterVec,
     poll_panics: IntCounterVec,
     requests: IntCounterVec,
-    request_duration: HistogramVec,
+    /// By provider and API.
+    request_duration: Mutex<BTreeMap<[&'static str; 2], Histogram>>,
     throttled: IntCounterVec,
     waited: CounterVec,
     quota: GaugeVec,
@@ -59,7 +62,7 @@ impl Own {
             poll_failures: counters(&registry, &catalogue::POLL_FAILURES)?,
             poll_panics: counters(&registry, &catalogue::POLL_PANICS)?,
             requests: counters(&registry, &catalogue::API_REQUESTS)?,
-            request_duration: durations(&registry, &catalogue::API_REQUEST_DURATION)?,
+            request_duration: Mutex::default(),
             throttled: counters(&registry, &catalogue::API_THROTTLED)?,
             waited: register(&registry, CounterVec::new(opts(&catalogue::API_WAIT), catalogue::API_WAIT.labels)?)?,
             quota: gauges(&registry, &catalogue::API_QUOTA)?,
@@ -153,12 +156,23 @@ impl Own {
     }
 
     /// The families, rendered in that format.
-    pub fn render(&self, format: Format) -> String {
-        let mut text = String::new();
+    pub fn render(&self, format: Format) -> Vec<u8> {
+        let mut families = Families::new(format);
         for family in self.registry.gather() {
-            push_family(&mut text, format, &family);
+            push_family(&mut families, &family);
         }
-        text
+        self.push_durations(&mut families);
+        families.into_bytes()
+    }
+
+    fn push_durations(&self, families: &mut Families) {
+        let durations = self.request_duration.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        families.push(&catalogue::API_REQUEST_DURATION, |samples| {
+            for (values, histogram) in &durations {
+                let labels: Vec<_> = catalogue::API_REQUEST_DURATION.labels.iter().copied().zip(*values).collect();
+                samples.histogram(&labels, histogram);
+            }
+        });
     }
 
     /// The code itself, or `other` once a provider has shown too many. A label value is cut when it is written: a code that
@@ -185,7 +199,11 @@ impl Observe for Own {
         let [provider, name] = labels(account);
         let code = self.bounded(provider_name(account), code);
         self.requests.with_label_values(&[provider, name, api, code]).inc();
-        self.request_duration.with_label_values(&[provider, api]).observe(took.as_secs_f64());
+        let mut durations = self.request_duration.lock().unwrap_or_else(PoisonError::into_inner);
+        // Requests take milliseconds to seconds: the convention's buckets for requests, not those of tasks.
+        let histogram =
+            durations.entry([provider_name(account), api]).or_insert_with(|| Histogram::new(DEFAULT_BUCKETS));
+        histogram.observe(took.as_secs_f64());
     }
 
     fn throttled(&self, account: &AccountKey, api: &'static str) {
@@ -282,42 +300,23 @@ fn gauge(registry: &Registry, family: &Family) -> prometheus::Result<Gauge> {
     register(registry, Gauge::with_opts(opts(family))?)
 }
 
-fn durations(registry: &Registry, family: &Family) -> prometheus::Result<HistogramVec> {
-    // Requests take milliseconds to seconds: the convention's buckets for requests, not those of tasks.
-    let options = HistogramOpts::from(opts(family)).buckets(prometheus::DEFAULT_BUCKETS.to_vec());
-    register(registry, HistogramVec::new(options, family.labels)?)
-}
-
-fn push_family(text: &mut String, format: Format, family: &MetricFamily) {
+fn push_family(families: &mut Families, family: &MetricFamily) {
     let known = [catalogue::OWN, catalogue::PROCESS].into_iter().flatten().find(|known| known.name == family.name());
     let Some(known) = known else {
         return tracing::error!(name = family.name(), "a metric stands nowhere in the catalogue");
     };
-    push_header(text, format, known);
-    for metric in family.get_metric() {
-        push_metric(text, known, metric);
-    }
+    families.push(known, |samples| {
+        for metric in family.get_metric() {
+            tell(known.kind, metric, samples);
+        }
+    });
 }
 
-fn push_metric(text: &mut String, family: &Family, metric: &Metric) {
-    let mut labels = String::new();
-    for label in metric.get_label() {
-        push_label(&mut labels, label.name(), label.value());
-    }
-    match family.kind {
-        Kind::Gauge => push_sample(text, family.name, &labels, metric.get_gauge().get_value()),
-        Kind::Counter => push_sample(text, family.name, &labels, metric.get_counter().get_value()),
-        Kind::Histogram => push_request_durations(text, family.name, &labels, metric.get_histogram()),
-    }
-}
-
-fn push_request_durations(text: &mut String, name: &str, labels: &str, histogram: &prometheus::proto::Histogram) {
-    let bounds = histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite());
-    for bucket in bounds {
-        let (bound, count) = (bucket.upper_bound(), bucket.cumulative_count());
-        push(text, format_args!("{name}_bucket{{{labels},le=\"{bound:?}\"}} {count}\n"));
-    }
-    let (sum, count) = (histogram.get_sample_sum(), histogram.get_sample_count());
-    push(text, format_args!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n"));
-    push(text, format_args!("{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}\n"));
+fn tell(kind: Kind, metric: &Metric, samples: &mut dyn Samples) {
+    let labels: Vec<(&str, &str)> = metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
+    let value = match kind {
+        Kind::Counter => metric.get_counter().get_value(),
+        Kind::Gauge | Kind::Histogram => metric.get_gauge().get_value(),
+    };
+    samples.sample(&labels, Value::Real(value));
 }

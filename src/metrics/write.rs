@@ -1,14 +1,11 @@
-//! How samples, labels and headers are written. Samples are the same bytes in text 0.0.4 and OpenMetrics 1.0; only headers
-//! differ.
+//! How samples, labels and headers are written as text. Samples are the same bytes in text 0.0.4 and OpenMetrics 1.0; only
+//! headers differ.
 
 use super::Format;
-use super::catalogue::{Family, Kind};
-use crate::model::{BUCKETS, Histogram, MAX_LABEL};
-use std::fmt::{Display, Write as _};
-
-/// Upper bounds as label values: OpenMetrics wants the point, and the text format takes it.
-const BOUNDS: [&str; BUCKETS.len() + 1] =
-    ["1.0", "5.0", "15.0", "60.0", "300.0", "900.0", "3600.0", "14400.0", "86400.0", "+Inf"];
+use super::catalogue::Family;
+use super::sample::{Labels, Samples, Value, shown};
+use crate::model::Histogram;
+use std::fmt::{self, Display, Write as _};
 
 /// Appends `name="value"`, after a comma where something stands before it.
 pub(super) fn push_label(text: &mut String, name: &str, value: &str) {
@@ -21,14 +18,12 @@ pub(super) fn push_label(text: &mut String, name: &str, value: &str) {
     text.push('"');
 }
 
-/// A label value: cut, escaped, without control characters.
 fn push_escaped(text: &mut String, value: &str) {
-    for character in value.chars().take(MAX_LABEL) {
+    for character in shown(value) {
         match character {
             '\\' => text.push_str("\\\\"),
             '"' => text.push_str("\\\""),
             '\n' => text.push_str("\\n"),
-            character if character.is_control() => text.push(' '),
             character => text.push(character),
         }
     }
@@ -36,13 +31,10 @@ fn push_escaped(text: &mut String, value: &str) {
 
 /// Appends the lines before a family's samples.
 pub(super) fn push_header(text: &mut String, format: Format, family: &Family) {
-    header(text, format, family.name, family.kind, family.help);
-}
-
-fn header(text: &mut String, format: Format, name: &str, kind: Kind, help: &str) {
+    let Family { name, kind, help, .. } = family;
     let name = match format {
         Format::OpenMetrics => name.strip_suffix("_total").unwrap_or(name),
-        Format::Text => name,
+        Format::Text | Format::Protobuf => name,
     };
     push(text, format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str()));
     let unit = ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit));
@@ -51,33 +43,63 @@ fn header(text: &mut String, format: Format, name: &str, kind: Kind, help: &str)
     }
 }
 
-/// Appends the samples of a histogram: `labels` without braces, maybe empty.
-pub(super) fn push_histogram(text: &mut String, name: &str, labels: &str, histogram: &Histogram) {
-    for (suffix, rest) in histogram_samples(histogram) {
-        push(text, format_args!("{name}{suffix}{{{labels}{rest}"));
+/// A sample of a histogram: the suffix of its name, the bound of its bucket if it is one, its value.
+pub(super) type Part = (&'static str, Option<Bound>, Value);
+
+/// The samples of a histogram, classic as text is.
+pub(super) fn parts(histogram: &Histogram) -> impl Iterator<Item = Part> + '_ {
+    let buckets = histogram.cumulative().map(|(bound, count)| ("_bucket", Some(Bound(bound)), Value::Whole(count)));
+    let sum = ("_sum", None, Value::Real(histogram.sum()));
+    buckets.chain([sum, ("_count", None, Value::Whole(histogram.count()))])
+}
+
+/// An upper bound as label value: OpenMetrics wants the point, and the text format takes it.
+#[derive(Clone, Copy)]
+pub(super) struct Bound(f64);
+
+impl Display for Bound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_finite() { write!(formatter, "{:?}", self.0) } else { formatter.write_str("+Inf") }
     }
 }
 
-/// Suffix of the name, and what follows the labels, of each sample of a histogram.
-pub(super) fn histogram_samples(histogram: &Histogram) -> impl Iterator<Item = (&'static str, String)> + '_ {
-    let buckets = BOUNDS
-        .into_iter()
-        .zip(histogram.cumulative())
-        .map(|(bound, (_, count))| ("_bucket", format!(",le=\"{bound}\"}} {count}\n")));
-    buckets.chain([("_sum", format!("}} {}\n", histogram.sum())), ("_count", format!("}} {}\n", histogram.count()))])
+/// Appends whole lines for a family of that name.
+pub(super) struct Lines<'a> {
+    pub(super) name: &'static str,
+    pub(super) text: &'a mut String,
 }
 
-/// Appends one sample: `labels` without braces, maybe empty.
-pub(super) fn push_sample(text: &mut String, name: &str, labels: &str, value: impl Display) {
-    if labels.is_empty() {
-        push(text, format_args!("{name} {value}\n"));
-    } else {
-        push(text, format_args!("{name}{{{labels}}} {value}\n"));
+impl Lines<'_> {
+    fn push(&mut self, labels: &Labels<'_>, (suffix, bound, value): Part) {
+        let (text, name) = (&mut *self.text, self.name);
+        push(text, format_args!("{name}{suffix}{{"));
+        for (name, value) in labels {
+            push_label(text, name, value);
+        }
+        if let Some(bound) = bound {
+            push(text, format_args!(",le=\"{bound}\""));
+        }
+        if text.ends_with('{') {
+            text.pop();
+        } else {
+            text.push('}');
+        }
+        push(text, format_args!(" {value}\n"));
+    }
+}
+
+impl Samples for Lines<'_> {
+    fn sample(&mut self, labels: &Labels<'_>, value: Value) {
+        self.push(labels, ("", None, value));
+    }
+
+    fn histogram(&mut self, labels: &Labels<'_>, histogram: &Histogram) {
+        parts(histogram).for_each(|part| self.push(labels, part));
     }
 }
 
 /// Appends formatted text: writing to a `String` does not fail.
-pub(super) fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(super) fn push(text: &mut String, arguments: fmt::Arguments<'_>) {
     if text.write_fmt(arguments).is_err() {
         tracing::error!("a value could not be formatted");
     }
@@ -85,6 +107,7 @@ pub(super) fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::catalogue::Kind;
     use super::*;
     use proptest::prelude::*;
 
@@ -131,10 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_the_buckets() {
-        for (text, bound) in BOUNDS.iter().zip(BUCKETS) {
-            assert_eq!(text.parse::<f64>().unwrap().to_bits(), bound.to_bits());
-        }
+    fn lines_have_their_labels_in_braces_or_none() {
+        let mut histogram = Histogram::new(&[0.5, 60.0]);
+        histogram.observe(2.0);
+        let mut text = String::new();
+        let mut lines = Lines { name: "a", text: &mut text };
+        lines.sample(&[], Value::Whole(1));
+        lines.sample(&[("b", "{")], Value::Real(0.5));
+        lines.histogram(&[("b", "c")], &histogram);
+        assert_eq!(
+            text,
+            "a 1\na{b=\"{\"} 0.5\na_bucket{b=\"c\",le=\"0.5\"} 0\na_bucket{b=\"c\",le=\"60.0\"} 1\n\
+             a_bucket{b=\"c\",le=\"+Inf\"} 1\na_sum{b=\"c\"} 2\na_count{b=\"c\"} 1\n"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::tally::{Counter, Tally};
 use super::{Change, Failure, Rules, TaskRow};
-use crate::metrics::{Fleet, Group, Series, Sheet, identity};
+use crate::metrics::{Fleet, Group, Identity, Poll, Series, Sheet, State, identity};
 use crate::model::{Phase, Reason, Target, Task};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Entry {
     target: Arc<Target>,
-    identity: Arc<str>,
+    identity: Arc<Identity>,
     task: Option<Arc<Task>>,
-    state: Option<Arc<Sheet>>,
-    poll: Option<Arc<Sheet>>,
+    state: Option<Arc<Sheet<State>>>,
+    poll: Option<Arc<Sheet<Poll>>>,
     standing: Standing,
 }
 
@@ -127,7 +127,8 @@ impl Entry {
 
     /// How many series it has in the export.
     pub(super) fn series(&self) -> usize {
-        [&self.state, &self.poll].into_iter().flatten().map(|sheet| sheet.series()).sum()
+        let state = self.state.as_ref().map_or(0, |sheet| sheet.series());
+        state + self.poll.as_ref().map_or(0, |sheet| sheet.series())
     }
 
     /// How long until it is asked for again; none for never.
@@ -162,15 +163,11 @@ impl Entry {
         let broke = self.standing.failure.take().is_some();
         self.standing.asked(now);
         self.standing.last_success = Some(now);
-        let same = self.task.as_deref() == Some(&task);
-        let state = match &self.state {
-            Some(state) if same => Arc::clone(state),
-            _ => Arc::new(Sheet::of_task(&self.target, &task, rules.instance_histograms)),
-        };
+        let same = self.task.take_if(|known| **known == task);
+        let state = self.state.clone().filter(|_| same.is_some());
+        let task = self.task.insert(same.unwrap_or_else(|| Arc::new(task)));
+        let state = state.unwrap_or_else(|| Arc::new(Sheet::of_task(&self.target, task, rules.instance_histograms)));
         let poll = Arc::new(Sheet::of_poll(true, Some(now)));
-        if !same {
-            self.task = Some(Arc::new(task));
-        }
         let wanted = state.series() + poll.series();
         if let Some(change) = self.left_out(self.state.is_none(), wanted, room) {
             return change;
@@ -246,7 +243,7 @@ impl Standing {
     }
 
     /// How polling goes; none while nothing is known but that the id is new.
-    fn poll_sheet(&self) -> Option<Arc<Sheet>> {
+    fn poll_sheet(&self) -> Option<Arc<Sheet<Poll>>> {
         let is_known = self.failure.is_some() || self.last_success.is_some();
         is_known.then(|| Arc::new(Sheet::of_poll(self.failure.is_none(), self.last_success)))
     }

@@ -257,7 +257,7 @@ impl Store {
             tasks.push(shown);
         }
         self.own.set_series(series, known.rules.series_limit);
-        Snapshot { tasks, fleet: known.fleet.clone(), census, own: String::new() }
+        Snapshot { tasks, fleet: known.fleet.clone(), census, own: Vec::new() }
     }
 
     /// The accounts that have not been polled yet; none any more once all had been.

@@ -242,7 +242,7 @@ async fn a_panic_ends_that_poll_only_and_is_a_failure_that_is_counted() {
     assert_eq!(rows[0].shown_phase(), Some(Phase::Running), "the last good answer is kept");
     assert_eq!(rows[0].failure.as_ref().map(|failure| failure.reason), Some(Reason::Decode));
     assert!(rows[1].failure.is_none());
-    let text = own.render(Format::Text);
+    let text = String::from_utf8(own.render(Format::Text)).unwrap();
     let count = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()

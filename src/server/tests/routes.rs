@@ -60,7 +60,7 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn a_scrape_is_text_unless_open_metrics_is_asked_for() {
+async fn a_scrape_is_text_unless_another_format_is_asked_for() {
     let served = Served::start().await;
     let text = served.get("/metrics?collect=all").await;
     assert_eq!(text.status(), StatusCode::OK);
@@ -75,6 +75,11 @@ async fn a_scrape_is_text_unless_open_metrics_is_asked_for() {
     let open_metrics = asked.send().await.unwrap();
     assert_eq!(header(&open_metrics, "content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert_eq!(open_metrics.text().await.unwrap(), scraped(Format::OpenMetrics, PIECES));
+
+    let protobuf = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    let answer = served.request(Method::GET, "/metrics").header("accept", protobuf).send().await.unwrap();
+    assert_eq!(header(&answer, "content-type"), protobuf);
+    assert_eq!(answer.text().await.unwrap(), scraped(Format::Protobuf, PIECES));
 }
 
 #[tokio::test]
@@ -87,6 +92,11 @@ async fn encodings_are_as_asked() {
         ("Accept-Encoding: gzip\r\n", "gzip"),
         ("Accept-Encoding: gzip;q=0\r\n", ""),
         ("Accept-Encoding: identity;q=0, gzip\r\n", "gzip"),
+        (
+            "Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited\r\n\
+             Accept-Encoding: gzip\r\n",
+            "gzip",
+        ),
     ];
     for (asked, encoding) in rows {
         let answer = served.raw(&format!("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{asked}\r\n")).await;

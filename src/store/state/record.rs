@@ -1,7 +1,10 @@
 //! What a state file holds, line by line: a kind, a name, a value in JSON.
 //!
-//! Format 1. A change of a type that is written changes the file, so a golden test looks at every kind of line: when it
-//! has to change, so has [`FORMAT`], and the old format has to be read all the same.
+//! Format 2. A change of a type that is written changes the file, so a golden test looks at every kind of line: when it
+//! has to change, so has [`FORMAT`], and the old format has to be read all the same. Lines of an old format stay in the file
+//! until what they tell changes, so every type reads what was ever written of it:
+//!
+//! - format 1 had histograms without native buckets.
 
 use super::super::changes::{Batch, Kind};
 use super::super::name::{Name, of_group, of_task};
@@ -14,7 +17,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// The format that is written, and the latest that can be read.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 const FORMAT_NAME: &str = "format";
 const BEGAN_NAME: &str = "began";
@@ -65,14 +68,19 @@ impl Line {
 /// # Errors
 /// When a value cannot be put into JSON, which is a bug.
 pub(super) fn first_lines(began: Timestamp) -> serde_json::Result<Vec<Line>> {
-    Ok(vec![Line::new(Kind::Meta, FORMAT_NAME.into(), &FORMAT)?, began_line(began)?])
+    Ok(vec![format_line()?, began_line(began)?])
+}
+
+fn format_line() -> serde_json::Result<Line> {
+    Line::new(Kind::Meta, FORMAT_NAME.into(), &FORMAT)
 }
 
 fn began_line(began: Timestamp) -> serde_json::Result<Line> {
     Line::new(Kind::Meta, BEGAN_NAME.into(), &began)
 }
 
-/// The lines of a batch, in the order to write them: what is dropped comes first.
+/// The lines of a batch, in the order to write them: what is dropped comes first. The format is among them, for the file
+/// may have been of an older one until now.
 ///
 /// # Errors
 /// When a value cannot be put into JSON, which is a bug.
@@ -84,7 +92,16 @@ pub(super) fn lines(batch: &Batch) -> serde_json::Result<Vec<Line>> {
     let forgotten = batch.forgotten.iter().map(|(name, tally)| Line::new(Kind::Forgotten, Name::clone(name), tally));
     let notes = batch.notes.iter().map(|(name, note)| Line::new(Kind::Note, Name::clone(name), &**note));
     let began = batch.began.map(began_line);
-    dropped.chain(groups).chain(tasks).chain(standings).chain(forgotten).chain(notes).chain(began).collect()
+    let format = std::iter::once(format_line());
+    format
+        .chain(dropped)
+        .chain(groups)
+        .chain(tasks)
+        .chain(standings)
+        .chain(forgotten)
+        .chain(notes)
+        .chain(began)
+        .collect()
 }
 
 /// What the whole lines of a file say. `read` gives those of a kind, those of [`Kind::Meta`] first.
@@ -113,7 +130,7 @@ fn began(meta: &[(String, Vec<u8>)]) -> Result<Timestamp, Unreadable> {
     let missing = |name: &str| Unreadable::Damaged(Damage(format!("it does not say its {name}")));
     let format: u32 = value_of(Kind::Meta, FORMAT_NAME, of(FORMAT_NAME).ok_or_else(|| missing(FORMAT_NAME))?)?;
     match format {
-        FORMAT => value_of(Kind::Meta, BEGAN_NAME, of(BEGAN_NAME).ok_or_else(|| missing(BEGAN_NAME))?),
+        1..=FORMAT => value_of(Kind::Meta, BEGAN_NAME, of(BEGAN_NAME).ok_or_else(|| missing(BEGAN_NAME))?),
         0 => Err(Unreadable::Damaged(Damage("there is no format 0".to_owned()))),
         newer => Err(Unreadable::Newer(newer)),
     }

@@ -128,6 +128,35 @@ fn the_format_is_the_one_that_old_files_have() {
     insta::assert_snapshot!("format", format!("format {FORMAT}, buckets {BUCKETS:?}\n{lines}"));
 }
 
+/// What version 1 wrote for the store of the golden test.
+const FORMAT_1: &str = include_str!("../../../tests/data/state/format-1.txt");
+
+#[test]
+fn a_file_of_the_first_format_is_read_and_becomes_one_of_this() {
+    let mut disk = Disk::default();
+    for line in FORMAT_1.lines() {
+        let [table, name, value] = line.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+        let kind = Kind::ALL.into_iter().find(|kind| kind.table() == table).unwrap();
+        disk.0.insert((kind, name.to_owned()), value.into());
+    }
+    let (as_it_was, _) = full_store();
+    let after = disk.start(["a", "found", "b"]);
+    assert_eq!(export(&after, 40), export(&as_it_was, 40), "text tells what it told");
+    let saved = disk.load().unwrap();
+    let runs = saved.tasks.values().find_map(|task| task.run.as_ref()).unwrap();
+    assert_eq!(runs.native().buckets(), [(0, 1), (19, 2), (132, 1)], "an estimate by the classic bounds");
+    disk.flush(&after);
+    let format = |disk: &Disk| disk.0[&(Kind::Meta, "format".to_owned())].clone();
+    assert_eq!(format(&disk), b"1", "nothing was written yet");
+    good(&after, "a", full_task(), 50);
+    disk.flush(&after);
+    assert_eq!(format(&disk), FORMAT.to_string().as_bytes(), "an older version no longer takes it for its own");
+    let exact = disk.load().unwrap();
+    let known = exact.tasks.values().find(|task| task.run.is_some()).unwrap();
+    assert_eq!(**known, full_task(), "what is polled again is exact");
+    assert_eq!(export(&disk.start(["a", "found", "b"]), 50), export(&after, 50));
+}
+
 #[test]
 fn a_restart_brings_back_all_that_is_named() {
     let (store, mut disk) = full_store();
