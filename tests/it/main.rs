@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod bundle;
 mod clocks;
 mod credentials_aliyun;
 mod credentials_huawei;
