@@ -287,7 +287,10 @@ pub fn schema() -> Exit {
 /// Writes the dashboards and rules that come with the exporter; the path of each, or why that cannot be done.
 pub fn dashboards(directory: &Path) -> Exit {
     match bundle::write(directory) {
-        Ok(paths) => Exit { code: 0, text: paths.iter().map(|path| format!("wrote {}\n", path.display())).collect() },
+        Ok(paths) => {
+            let lines: Vec<String> = paths.iter().map(|path| format!("wrote {}\n", path.display())).collect();
+            Exit { code: 0, text: lines.concat() }
+        }
         Err(error) => {
             let reason = error.source().map(ToString::to_string).unwrap_or_default();
             Exit { code: 1, text: format!("error: {error}: {reason}\n") }

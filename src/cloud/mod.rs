@@ -22,7 +22,7 @@ pub use error::{Error, Retry, chain};
 pub use http::{Answer, MAX_BODY};
 pub use page::{MAX_PAGES, PAGE_CAP_ROWS};
 
-use crate::model::{AccountKey, Reading, Reason, Target, Task};
+use crate::model::{AccountKey, Provider, Reading, Reason, Target, Task};
 use futures_util::future::BoxFuture;
 use std::any::Any;
 use std::fmt;
@@ -136,3 +136,11 @@ macro_rules! with_clouds {
     ($($callback:tt)*) => { $($callback)* ! { aliyun, huawei, tencent } };
 }
 pub(crate) use with_clouds;
+
+macro_rules! providers {
+    ($($cloud:ident),*) => {
+        /// Every cloud there is: the values of the label `provider`.
+        pub const PROVIDERS: &[Provider] = &[$($cloud::PROVIDER),*];
+    };
+}
+with_clouds!(providers);

@@ -21,6 +21,7 @@ mod faults;
 mod golden;
 mod harness;
 mod outgoing;
+mod queries;
 mod reference;
 mod reload;
 mod secrets;
