@@ -59,12 +59,16 @@ impl Walk<'_> {
     fn selected(&mut self, selector: &VectorSelector) -> Labels {
         let alternatives = selector.matchers.or_matchers.iter().flatten();
         let matchers: Vec<&Matcher> = selector.matchers.matchers.iter().chain(alternatives).collect();
-        let by_matcher = matchers.iter().find(|one| one.name == "__name__" && matches!(one.op, MatchOp::Equal));
-        let Some(name) = selector.name.as_ref().or(by_matcher.map(|one| &one.value)) else {
-            self.mistakes.push(format!("`{selector}` names no metric"));
-            return Labels::any();
+        let by_matcher = matchers.iter().find(|matcher| matcher.name == "__name__");
+        let (name, labels) = match (&selector.name, by_matcher) {
+            (Some(name), _) => (name, self.known.labels(name).cloned()),
+            (None, Some(matcher)) => (&matcher.value, self.known.labels_of_all(|name| matcher.is_match(name))),
+            (None, None) => {
+                self.mistakes.push(format!("`{selector}` names no metric"));
+                return Labels::any();
+            }
         };
-        let Some(labels) = self.known.labels(name).cloned() else {
+        let Some(labels) = labels else {
             self.mistakes.push(self.known.unknown(name));
             return Labels::any();
         };

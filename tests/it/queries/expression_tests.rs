@@ -20,6 +20,8 @@ fn mistakes_are_told_with_what_would_be_right() {
         ("cloud_taskz", "no metric `cloud_taskz`; did you mean `cloud_tasks`?"),
         ("cloud_tasks_bucket", "no metric `cloud_tasks_bucket`"),
         ("{job=\"x\"}", "names no metric"),
+        ("{__name__=~\"cloud_tsk.*\"}", "no metric `cloud_tsk.*`"),
+        ("{__name__=\"cloud_tasks\",phase=\"done\"}", "has no phase=\"done\""),
         (
             "cloud_tasks{grup=\"x\"}",
             "no label `grup` for the matcher `grup=\"x\"` of `cloud_tasks`; did you mean `group`?",
@@ -77,6 +79,7 @@ fn the_labels_that_are_kept_are_known() {
         ),
         ("sum by (group) (cloud_tasks) unless on (group) cloud_tasks_finished_total", "group"),
         ("sum by (group) (cloud_tasks) or sum by (account) (cloud_tasks)", "account group"),
+        ("count by (task_id) ({__name__=~\"cloud_task_.+\",phase=\"failed\"})", "task_id"),
         ("absent(up{job=\"cloud-task-exporter\", instance=~\"a.*\"})", "job"),
         ("up{job=\"cloud-task-exporter\"} == 0", "instance job"),
         ("1 + time() - max by (group) (cloud_task_created_timestamp_seconds)", "group"),

@@ -28,14 +28,18 @@ pub fn neutral(text: &str) -> (String, BTreeSet<String>) {
             return (*value).to_owned();
         }
         used.insert(name.to_owned());
-        VARIABLE.to_owned()
+        let before = found.get(0).map_or("", |whole| &text[..whole.start()]);
+        let quotes = before.matches('"').count() - before.matches("\\\"").count();
+        // Outside of a text it can only be a number.
+        if quotes % 2 == 1 { VARIABLE.to_owned() } else { "1".to_owned() }
     });
     (plain.into_owned(), used)
 }
 
 #[test]
 fn macros_and_variables_are_replaced() {
-    let (text, used) = neutral("rate(x{a=~\"$group\",b=\"${task_id:raw}\"}[$__rate_interval]) label \"$1\" $__range_s");
-    assert_eq!(text, format!("rate(x{{a=~\"{VARIABLE}\",b=\"{VARIABLE}\"}}[4m1s]) label \"$1\" {VARIABLE}"));
+    let (text, used) =
+        neutral("rate(x{a=~\"$group\",b=\"\\\"${task_id:raw}\"}[$__rate_interval]) label \"$1\" $__range_s");
+    assert_eq!(text, format!("rate(x{{a=~\"{VARIABLE}\",b=\"\\\"{VARIABLE}\"}}[4m1s]) label \"$1\" 1"));
     assert_eq!(used.into_iter().collect::<Vec<_>>(), ["__range_s", "group", "task_id"]);
 }

@@ -130,6 +130,12 @@ impl Known {
         self.metrics.get(name)
     }
 
+    /// The labels of the metrics with such names, if there are any.
+    pub fn labels_of_all(&self, is_meant: impl Fn(&str) -> bool) -> Option<Labels> {
+        let meant = self.metrics.iter().filter(|(name, _)| is_meant(name));
+        meant.map(|(_, labels)| labels.clone()).reduce(Labels::or)
+    }
+
     pub fn unit(&self, name: &str) -> Unit {
         self.units.get(name).copied().unwrap_or(Unit::None)
     }

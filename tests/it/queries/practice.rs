@@ -8,6 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::time::Duration;
 
 /// File, uid and title of each board.
 const BOARDS: [(&str, &str, &str); 4] = [
@@ -62,7 +63,10 @@ fn words(board: &Board) -> Vec<String> {
 
 fn units(board: &Board) -> Vec<String> {
     let panels = board.panels().into_iter().filter(|panel| !WITHOUT_UNIT.contains(&text(panel, "/type")));
-    let bare = panels.filter(|panel| text(panel, "/fieldConfig/defaults/unit").is_empty());
+    let bare = panels.filter(|panel| {
+        // A heatmap has that of its axis; its colours are counts.
+        ["/fieldConfig/defaults/unit", "/options/yAxis/unit"].iter().all(|pointer| text(panel, pointer).is_empty())
+    });
     bare.map(|panel| format!("{}: no unit; \"short\" is that of plain numbers", name_of(panel))).collect()
 }
 
@@ -108,23 +112,35 @@ fn variables(board: &Board) -> Vec<String> {
     }
 }
 
-/// What a counter did is asked for in a window that fits the steps of the panel.
+/// What a counter did is asked for in a window that fits the steps of the panel, or else in one of which the panel tells.
 fn windows(board: &Board) -> Vec<String> {
     let queries = board.queries().0.into_iter().filter(|query| query.panel.is_some());
-    let fixed = queries.flat_map(|Query { place, text, .. }| {
+    let fixed = queries.flat_map(|Query { place, text: query, panel, .. }| {
         let mut visitor = FixedWindows(Vec::new());
         // What cannot be read is told by another check.
-        if let Ok(expression) = parse(&neutral(text).0) {
+        if let Ok(expression) = parse(&neutral(query).0) {
             let Ok(_) = walk_expr(&mut visitor, &expression);
         }
-        visitor.0.into_iter().map(move |call| {
-            format!("{place}: the window of `{call}` is fixed; use $__rate_interval, $__interval or $__range")
+        let told_of = panel.map(|panel| format!("{} {}", text(panel, "/title"), text(panel, "/description")));
+        let told_of = told_of.unwrap_or_default().to_lowercase();
+        let untold = visitor.0.into_iter().filter(move |(_, range)| !told_of.contains(word_of(*range)));
+        untold.map(move |(call, range)| {
+            let word = word_of(range);
+            format!("{place}: the window of `{call}` is fixed; use $__rate_interval, $__interval or $__range, or tell of the {word}")
         })
     });
     fixed.collect()
 }
 
-struct FixedWindows(Vec<String>);
+/// The word a text about a length of time has.
+fn word_of(range: Duration) -> &'static str {
+    let units = [(604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute")];
+    let unit = units.into_iter().find(|(seconds, _)| range.as_secs().is_multiple_of(*seconds));
+    unit.map_or("second", |(_, word)| word)
+}
+
+/// Calls with windows that are no macro.
+struct FixedWindows(Vec<(String, Duration)>);
 
 impl ExprVisitor for FixedWindows {
     type Error = Infallible;
@@ -138,9 +154,8 @@ impl ExprVisitor for FixedWindows {
                 Some(Expr::Subquery(subquery)) => Some(subquery.range),
                 _ => None,
             };
-            if range.is_some_and(|range| !WINDOWS.iter().any(|(_, _, known)| *known == range)) {
-                self.0.push(expression.to_string());
-            }
+            let fixed = range.filter(|range| !WINDOWS.iter().any(|(_, _, known)| known == range));
+            self.0.extend(fixed.map(|range| (expression.to_string(), range)));
         }
         Ok(true)
     }
@@ -229,6 +244,16 @@ mod tests {
         assert_told(check, &rows);
         let other = Board { file: "dashboards/other.json".to_owned(), json: json!({}) };
         assert!(check(&other)[0].contains("is none of the agreed boards"));
+    }
+
+    #[test]
+    fn a_fixed_window_is_told_of() {
+        let mut board = super::super::board::tests::good();
+        board.json["panels"][0]["targets"][0]["expr"] = json!("increase(cloud_tasks_finished_total[6h])");
+        board.json["panels"][0]["description"] = json!("Of the last day.");
+        assert!(windows(&board)[0].ends_with("or tell of the hour"));
+        board.json["panels"][0]["description"] = json!("Of the last six hours.");
+        assert_eq!(windows(&board), Vec::<String>::new());
     }
 
     #[test]

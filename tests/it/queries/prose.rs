@@ -25,7 +25,8 @@ pub fn check_words(known: &Known, text: &str) -> Vec<(usize, String)> {
         if !is_metric || word == LIBRARY || word.starts_with("cloud_task_exporter::") || known.labels(word).is_some() {
             continue;
         }
-        let is_part = word.ends_with('_') && (rest.starts_with(['*', '…', '`', '{']) || rest.starts_with("\\*"));
+        let is_part =
+            word.ends_with('_') && ["*", "\\*", ".*", ".+", "…", "`", "{"].iter().any(|mark| rest.starts_with(mark));
         if !(is_part && known.has_prefix(word)) {
             mistakes.push((line_of(text, found.start()), known.unknown(word)));
         }
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn words_that_are_no_metrics_are_told_with_their_line() {
         let known = Known::of_exporter();
-        let good = "`cloud_tasks` and cloud_task_duration_seconds_bucket, `cloud_task_exporter_*`, `cloud_task_…`, \
+        let good = "`cloud_tasks` and cloud_task_duration_seconds_bucket, `cloud_task_exporter_*`, `cloud_task_…`, cloud_task_.+, \
                     library `cloud_task_exporter`, cloud_task_exporter::app, CLOUD_TASK_EXPORTER_X, cloud-task-exporter\n";
         assert_eq!(check_words(&known, good), []);
         for (bad, told_of) in [
