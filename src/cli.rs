@@ -3,10 +3,11 @@
 //!
 //! The only owner of clap. Never ends the process and never prints; `main` does both.
 
-use crate::config;
 use crate::telemetry::{LogFormat, LogLevel};
+use crate::{bundle, config};
 use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -39,12 +40,17 @@ pub enum Command {
     },
     /// See [`schema`].
     Schema,
+    /// See [`dashboards`].
+    Dashboards {
+        /// The directory to write into.
+        directory: PathBuf,
+    },
 }
 
 /// What to print and the code to exit with. The text is for stdout where the code is 0, else for stderr.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// 0, or [`USAGE`].
+    /// 0, [`USAGE`], or 1 for anything else.
     pub code: u8,
     /// Ends with a line end.
     pub text: String,
@@ -182,6 +188,12 @@ enum Sub {
     },
     /// Print the JSON Schema of the config file
     Schema,
+    /// Write the Grafana dashboards and the Prometheus rules that come with it into a directory
+    Dashboards {
+        /// The directory; made if it is missing, files of the same names in it are overwritten
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -224,6 +236,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
         Sub::Demo(flags) => Command::Demo { flags },
         Sub::CheckConfig { path } => Command::CheckConfig { path },
         Sub::Schema => Command::Schema,
+        Sub::Dashboards { directory } => Command::Dashboards { directory },
     })
 }
 
@@ -269,6 +282,20 @@ pub fn check_config(path: &Path) -> Exit {
 /// The JSON Schema of the config file.
 pub fn schema() -> Exit {
     Exit { code: 0, text: format!("{:#}\n", config::schema()) }
+}
+
+/// Writes the dashboards and rules that come with the exporter; the path of each, or why that cannot be done.
+pub fn dashboards(directory: &Path) -> Exit {
+    match bundle::write(directory) {
+        Ok(paths) => {
+            let lines: Vec<String> = paths.iter().map(|path| format!("wrote {}\n", path.display())).collect();
+            Exit { code: 0, text: lines.concat() }
+        }
+        Err(error) => {
+            let reason = error.source().map(ToString::to_string).unwrap_or_default();
+            Exit { code: 1, text: format!("error: {error}: {reason}\n") }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -363,6 +390,8 @@ mod tests {
             ("--web.listen-address=10417", "expected HOST:PORT"),
             ("--config.file", "a value is required"),
             ("--log.level=info --log.level=debug", "cannot be used multiple times"),
+            ("dashboards", "<DIR>"),
+            ("dashboards a b", "unexpected argument 'b'"),
             ("plan a.yaml", "unrecognized subcommand 'plan'"),
             ("serve extra", "unexpected argument 'extra'"),
         ] {
@@ -376,6 +405,7 @@ mod tests {
     fn help_and_version_exit_with_0() {
         insta::assert_snapshot!("help", parse_words("--help").unwrap_err().text);
         insta::assert_snapshot!("help_serve", parse_words("--log.level info --help serve").unwrap_err().text);
+        insta::assert_snapshot!("help_dashboards", parse_words("dashboards -h").unwrap_err().text);
         insta::assert_snapshot!("help_check_config", parse_words("check-config -h").unwrap_err().text);
         let version = format!("cloud-task-exporter {}\n", env!("CARGO_PKG_VERSION"));
         assert_eq!(parse_words("--version"), Err(Exit { code: 0, text: version }));

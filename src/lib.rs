@@ -5,6 +5,7 @@
 //! [`config`] → [`poll`] (when: [`schedule`], what: [`cloud`]) → [`store`] → [`metrics`] → [`server`].
 
 pub mod app;
+pub mod bundle;
 pub mod cli;
 pub mod clock;
 pub mod cloud;

@@ -36,6 +36,7 @@ fn run() -> ExitCode {
         Ok(Command::Demo { flags }) => demo(&flags),
         Ok(Command::CheckConfig { path }) => finish(&cli::check_config(&path)),
         Ok(Command::Schema) => finish(&cli::schema()),
+        Ok(Command::Dashboards { directory }) => finish(&cli::dashboards(&directory)),
         Err(exit) => finish(&exit),
     }
 }

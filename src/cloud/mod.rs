@@ -26,7 +26,7 @@ pub use requests::counted;
 #[cfg(test)]
 pub(crate) use requests::note as note_request;
 
-use crate::model::{AccountKey, Reading, Reason, Target, Task};
+use crate::model::{AccountKey, Provider, Reading, Reason, Target, Task};
 use futures_util::future::BoxFuture;
 use std::any::Any;
 use std::fmt;
@@ -143,3 +143,11 @@ macro_rules! with_clouds {
     ($($callback:tt)*) => { $($callback)* ! { aliyun, huawei, tencent } };
 }
 pub(crate) use with_clouds;
+
+macro_rules! providers {
+    ($($cloud:ident),*) => {
+        /// Every cloud there is: the values of the label `provider`.
+        pub const PROVIDERS: &[Provider] = &[$($cloud::PROVIDER),*];
+    };
+}
+with_clouds!(providers);

@@ -1,8 +1,9 @@
-//! Every metric of the exporter, once: name, type, help and labels.
+//! Every metric of the exporter, once: name, type, unit, help and labels with the values they can have.
 //!
 //! Rendering, the reference in the README and the tests read from here; a name that stands nowhere here does not exist.
 
 use super::write::push;
+use crate::model::{INSTANCE_STATES, Outcome, Phase, Reason};
 
 /// The type of a family, as Prometheus knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,21 @@ impl Kind {
     }
 }
 
+/// What the values of a family are measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Lengths of time, in seconds.
+    Seconds,
+    /// Instants, in seconds since 1970 began.
+    Timestamp,
+    /// Sizes, in bytes.
+    Bytes,
+    /// Rates of requests, per second.
+    RequestsPerSecond,
+    /// Numbers of things, and facts that are 0 or 1.
+    None,
+}
+
 /// A metric family.
 #[derive(Clone, Copy, Debug)]
 pub struct Family {
@@ -37,6 +53,40 @@ pub struct Family {
     pub help: &'static str,
     /// Its label names, beside those of its scope.
     pub labels: &'static [&'static str],
+}
+
+impl Family {
+    /// What its values are measured in: its name says so, as Prometheus wants it.
+    pub fn unit(&self) -> Unit {
+        match self.name.trim_end_matches("_total") {
+            name if name.ends_with("_timestamp_seconds") || name.ends_with("_start_time_seconds") => Unit::Timestamp,
+            name if name.ends_with("_requests_per_second") => Unit::RequestsPerSecond,
+            name if name.ends_with("_seconds") => Unit::Seconds,
+            name if name.ends_with("_bytes") => Unit::Bytes,
+            _ => Unit::None,
+        }
+    }
+}
+
+/// A label whose values are a closed set. Those of `provider` are one, too: the clouds themselves.
+#[derive(Clone, Debug)]
+pub struct ClosedLabel {
+    /// The name of the label.
+    pub label: &'static str,
+    /// The only family of which that is true; none: every family that has the label.
+    pub family: Option<&'static str>,
+    /// The values it can have.
+    pub values: Vec<&'static str>,
+}
+
+/// Every label whose values are a closed set of this project. All others hold what people and clouds call their things.
+pub fn closed_labels() -> [ClosedLabel; 4] {
+    [
+        ClosedLabel { label: "phase", family: None, values: Phase::ALL.map(Phase::as_str).into() },
+        ClosedLabel { label: "outcome", family: None, values: Outcome::ALL.map(Outcome::as_str).into() },
+        ClosedLabel { label: "reason", family: None, values: Reason::ALL.map(Reason::as_str).into() },
+        ClosedLabel { label: "state", family: Some(INSTANCES.name), values: INSTANCE_STATES.into() },
+    ]
 }
 
 /// Labels of a series of one task.
@@ -167,13 +217,14 @@ pub const PROCESS: &[Family] = &[
     gauge("process_virtual_memory_bytes", &[], "Virtual memory size in bytes."),
 ];
 
-/// The metric reference of the README: a table per scope.
+/// The metric reference of the README: a table per scope, and one of the labels with closed sets of values.
 pub fn reference() -> String {
     let mut text = String::new();
     push_scope(&mut text, "Series of single tasks", &TASK_LABELS, &[TASK, POLL]);
     push_scope(&mut text, "Series of groups of tasks", &FLEET_LABELS, &[FLEET]);
     push_scope(&mut text, "Series about the exporter", &[], &[OWN]);
     push_scope(&mut text, "Series about the process", &[], &[PROCESS]);
+    push_closed_labels(&mut text);
     text
 }
 
@@ -189,6 +240,15 @@ fn push_scope(text: &mut String, title: &str, labels: &[&str], lists: &[&[Family
     text.push('\n');
 }
 
+fn push_closed_labels(text: &mut String) {
+    text.push_str("#### Labels with a closed set of values\n\n| label | values |\n|---|---|\n");
+    for ClosedLabel { label, family, values } in closed_labels() {
+        let of = family.map(|name| format!(" of `{name}`")).unwrap_or_default();
+        push(text, format_args!("| `{label}`{of} | {} |\n", code_list(&values)));
+    }
+    text.push('\n');
+}
+
 fn code_list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
@@ -199,6 +259,33 @@ mod tests {
 
     fn all() -> impl Iterator<Item = &'static Family> {
         [TASK, POLL, FLEET, OWN, PROCESS].into_iter().flatten()
+    }
+
+    #[test]
+    fn closed_labels_are_labels() {
+        for ClosedLabel { label, family, values } in closed_labels() {
+            let mut having = all().filter(|candidate| candidate.labels.contains(&label));
+            assert!(having.any(|candidate| family.is_none_or(|name| name == candidate.name)), "{label}");
+            let different: std::collections::BTreeSet<_> = values.iter().collect();
+            assert_eq!(different.len(), values.len(), "{label}");
+        }
+    }
+
+    #[test]
+    fn names_tell_units() {
+        for (family, unit) in [
+            (CREATED, Unit::Timestamp),
+            (RUN_DURATION, Unit::Seconds),
+            (API_WAIT, Unit::Seconds),
+            (API_QUOTA, Unit::RequestsPerSecond),
+            (PHASE, Unit::None),
+            (POLLS, Unit::None),
+        ] {
+            assert_eq!(family.unit(), unit, "{}", family.name);
+        }
+        let units = PROCESS.iter().map(Family::unit).collect::<Vec<_>>();
+        let expected = [Unit::Seconds, Unit::None, Unit::None, Unit::Bytes, Unit::Timestamp, Unit::None, Unit::Bytes];
+        assert_eq!(units, expected);
     }
 
     #[test]

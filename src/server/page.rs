@@ -1,8 +1,9 @@
-//! The landing page: an [`Overview`] as HTML.
+//! The pages: an [`Overview`] and the bundle as HTML.
 //!
 //! Pure: the time is given. Every value is escaped by the template.
 
 use super::source::{AccountState, Listing, Overview, TaskLine};
+use crate::bundle::{self, Board, File};
 use crate::model::{Phase, Provider};
 use askama::Template;
 use jiff::Timestamp;
@@ -13,6 +14,25 @@ use jiff::Timestamp;
 /// Formatting failed; the templates are checked when compiled, so nothing but a bug here can cause that.
 pub(super) fn landing(overview: &Overview, now: Timestamp) -> askama::Result<String> {
     Landing { overview, now }.render()
+}
+
+/// The page of the dashboards and rules that come with the exporter.
+///
+/// # Errors
+/// A dashboard cannot be read, which a test rules out, or as with [`landing`].
+pub(super) fn dashboards() -> askama::Result<String> {
+    let read =
+        |file: &'static File| Ok((file.name, Board::read(file).map_err(|error| askama::Error::Custom(error.into()))?));
+    let boards = bundle::DASHBOARDS.iter().map(read).collect::<askama::Result<_>>()?;
+    Dashboards { boards, rules: bundle::RULES }.render()
+}
+
+#[derive(Template)]
+#[template(path = "dashboards.html")]
+struct Dashboards {
+    /// Each with the name of its file.
+    boards: Vec<(&'static str, Board)>,
+    rules: &'static [File],
 }
 
 #[derive(Template)]

@@ -6,6 +6,7 @@ use super::fair::{BoxError, Fair};
 use super::security::{Rules, Security, Verdict};
 use super::source::Source;
 use super::{page, scrape};
+use crate::bundle::{self, File};
 use crate::clock;
 use crate::metrics::{Format, negotiate};
 use crate::model::AccountKey;
@@ -31,6 +32,8 @@ type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
 
 /// On every answer: nothing of ours is kept, guessed at, framed, or loads anything from elsewhere.
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -46,20 +49,38 @@ const CONTENT_POLICY: &str =
 enum Route {
     Landing,
     Metrics,
+    Dashboards,
+    /// A file of the bundle, with its type.
+    Bundled(&'static File, &'static str),
     Healthy,
     Ready,
     Reload,
 }
 
-const ROUTES: [(&str, Route); 5] = [
+const ROUTES: [(&str, Route); 6] = [
     ("/", Route::Landing),
     ("/metrics", Route::Metrics),
+    ("/dashboards", Route::Dashboards),
     ("/-/healthy", Route::Healthy),
     ("/-/ready", Route::Ready),
     ("/-/reload", Route::Reload),
 ];
 
+/// Where the files of the bundle are, and their types.
+const BUNDLED: [(&str, &[File], &str); 2] =
+    [("/dashboards/", bundle::DASHBOARDS, JSON), ("/rules/", bundle::RULES, YAML)];
+
 impl Route {
+    fn of(path: &str) -> Option<Self> {
+        let fixed = ROUTES.into_iter().find(|(known, _)| *known == path).map(|(_, route)| route);
+        fixed.or_else(|| {
+            BUNDLED.into_iter().find_map(|(folder, files, content_type)| {
+                let name = path.strip_prefix(folder)?;
+                files.iter().find(|file| file.name == name).map(|file| Self::Bundled(file, content_type))
+            })
+        })
+    }
+
     /// The methods it takes, as `Allow` has them, and what somebody is told who takes another.
     const fn methods(self) -> (&'static [Method], &'static str, &'static str) {
         match self {
@@ -137,7 +158,7 @@ impl Routes {
     /// A request's body is dropped unread. A HEAD is answered like a GET; hyper drops the answer's body.
     async fn answer(&self, request: &Parts) -> Answer {
         let path = request.uri.path();
-        let Some((_, route)) = ROUTES.into_iter().find(|(known, _)| *known == path) else {
+        let Some(route) = Route::of(path) else {
             return text(StatusCode::NOT_FOUND, not_found());
         };
         let (methods, allow, refusal) = route.methods();
@@ -146,6 +167,8 @@ impl Routes {
         }
         match route {
             Route::Landing => self.landing(),
+            Route::Dashboards => html("dashboards", page::dashboards()),
+            Route::Bundled(file, content_type) => answer(StatusCode::OK, content_type, whole(file.text)),
             Route::Metrics => self.metrics(&request.headers).await,
             Route::Healthy => text(StatusCode::OK, "cloud-task-exporter is healthy\n"),
             Route::Ready => self.ready(),
@@ -167,13 +190,7 @@ impl Routes {
 
     fn landing(&self) -> Answer {
         let now = clock::now();
-        match page::landing(&self.source.overview(now), now) {
-            Ok(page) => answer(StatusCode::OK, HTML, Full::from(page).map_err(Into::into).boxed_unsync()),
-            Err(error) => {
-                tracing::error!(%error, "the landing page cannot be rendered");
-                text(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n")
-            }
-        }
+        html("landing", page::landing(&self.source.overview(now), now))
     }
 
     /// A running scrape holds on to what it shows until its reader is done, so their number is bounded; a prompt
@@ -207,11 +224,29 @@ fn accepted(headers: &HeaderMap) -> Format {
 }
 
 fn not_found() -> String {
-    format!("not found; there are {}\n", ROUTES.map(|(path, _)| path).join(", "))
+    let bundled =
+        BUNDLED.into_iter().flat_map(|(folder, files, _)| files.iter().map(move |file| [folder, file.name].concat()));
+    let paths: Vec<String> = ROUTES.into_iter().map(|(path, _)| path.to_owned()).chain(bundled).collect();
+    format!("not found; there are {}\n", paths.join(", "))
+}
+
+/// A page, or that it cannot be had, which only a bug can cause.
+fn html(name: &'static str, page: askama::Result<String>) -> Answer {
+    match page {
+        Ok(page) => answer(StatusCode::OK, HTML, whole(page)),
+        Err(error) => {
+            tracing::error!(%error, page = name, "a page cannot be rendered");
+            text(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n")
+        }
+    }
 }
 
 fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
-    answer(status, TEXT, Full::new(text.into()).map_err(Into::into).boxed_unsync())
+    answer(status, TEXT, whole(text))
+}
+
+fn whole(text: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
+    Full::new(text.into()).map_err(Into::into).boxed_unsync()
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: UnsyncBoxBody<Bytes, BoxError>) -> Answer {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
+    ("bundle", &[]),
     ("telemetry", &["clock"]),
     ("cloud", &["model", "clock"]),
     ("config", &["cloud", "model", "server"]),
@@ -14,9 +15,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("metrics", &["model"]),
     ("store", &["model", "metrics"]),
     ("poll", &["model", "clock", "cloud", "schedule", "store"]),
-    ("server", &["model", "clock", "metrics", "store"]),
+    ("server", &["model", "bundle", "clock", "metrics", "store"]),
     ("demo", &["clock", "cloud"]),
-    ("cli", &["config", "telemetry"]),
+    ("cli", &["bundle", "config", "telemetry"]),
     (
         "app",
         &[

@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod bundle;
 mod clocks;
 mod credentials_aliyun;
 mod credentials_huawei;
@@ -23,6 +24,7 @@ mod golden;
 mod harness;
 mod outgoing;
 mod protobuf;
+mod queries;
 mod reference;
 mod reload;
 mod secrets;

@@ -17,6 +17,6 @@ fn the_readme_lists_the_metrics_of_the_catalogue() {
     if std::env::var_os("UPDATE_README").is_some() {
         std::fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
     } else {
-        assert_eq!(written, wanted, "run UPDATE_README=1 cargo test readme");
+        assert_eq!(written, wanted, "run UPDATE_README=1 cargo test --test it reference");
     }
 }

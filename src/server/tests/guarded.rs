@@ -33,7 +33,18 @@ async fn only_health_and_readiness_need_no_password() {
     let served = start(|| Rules { users: users(), ..Rules::default() });
     let right = format!("Authorization: Basic {}\r\n", STANDARD.encode("alice:open sesame"));
     let wrong = format!("Authorization: Basic {}\r\n", STANDARD.encode("alice:open"));
-    for path in ["/", "/metrics", "/nowhere", "/-/healthy/", "//-/healthy", "/-/reload"] {
+    let guarded = [
+        "/",
+        "/metrics",
+        "/nowhere",
+        "/-/healthy/",
+        "//-/healthy",
+        "/-/reload",
+        "/dashboards",
+        "/dashboards/overview.json",
+        "/rules/alerts.yml",
+    ];
+    for path in guarded {
         for lines in ["", &wrong] {
             let refusal = head(&served, path, lines).await;
             assert!(refusal.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{path} {refusal}");

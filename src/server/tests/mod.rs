@@ -1,5 +1,6 @@
 //! The server as its clients see it, on top of a source that says what a test wants.
 
+mod bundled;
 mod connections;
 mod guarded;
 mod routes;
