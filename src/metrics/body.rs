@@ -20,7 +20,7 @@ const PIECE: usize = 128 * 1024;
 #[derive(Clone, Debug)]
 pub struct Series {
     /// The identity labels of the task.
-    pub identity: Arc<Identity>,
+    pub identity: Identity,
     /// Its state; none while it is not known, or too old to show.
     pub state: Option<Arc<Sheet<State>>>,
     /// How polling it goes; none before its first poll.

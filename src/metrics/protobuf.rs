@@ -37,14 +37,8 @@ pub(super) fn push_head(out: &mut Vec<u8>, family: &Family, metrics: usize) {
     out.append(&mut head);
 }
 
-/// Label pairs, as a metric holds them.
-pub(super) fn pairs(labels: &Labels<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
-    push_pairs(&mut out, labels);
-    out
-}
-
-fn push_pairs(out: &mut Vec<u8>, labels: &Labels<'_>) {
+/// Appends label pairs, as a metric holds them.
+pub(super) fn push_pairs(out: &mut Vec<u8>, labels: &Labels<'_>) {
     for (name, value) in labels {
         message(out, 1, |pair| {
             text(pair, 1, name.chars());

@@ -16,17 +16,27 @@ use std::sync::Arc;
 /// Suffixes of sample names; a kept sample begins with the letter of its own.
 const SUFFIXES: [(char, &str); 4] = [('v', ""), ('b', "_bucket"), ('s', "_sum"), ('c', "_count")];
 
-/// The identity labels of a task, rendered.
-#[derive(Debug)]
+/// The identity labels of a task, rendered for every format.
+#[derive(Clone, Debug)]
 pub struct Identity {
-    /// `provider="…",…,task_id="…"`.
-    text: Box<str>,
-    /// The same as pairs of protobuf.
-    pairs: Box<[u8]>,
+    /// `provider="…",…,task_id="…"`, and after it the same as pairs of protobuf: a scrape finds both in one place.
+    bytes: Arc<[u8]>,
+    /// Where the text ends.
+    end: usize,
+}
+
+impl Identity {
+    fn text(&self) -> &[u8] {
+        self.bytes.get(..self.end).unwrap_or_default()
+    }
+
+    fn pairs(&self) -> &[u8] {
+        self.bytes.get(self.end..).unwrap_or_default()
+    }
 }
 
 /// The identity labels of a task.
-pub fn identity(target: &Target) -> Arc<Identity> {
+pub fn identity(target: &Target) -> Identity {
     let Target { key, cloud_region, group, .. } = target;
     let values = [key.account.provider.as_str(), &key.account.account, cloud_region, group, &key.task_id];
     let mut labels = [("", ""); catalogue::TASK_LABELS.len()];
@@ -35,7 +45,9 @@ pub fn identity(target: &Target) -> Arc<Identity> {
         push_label(&mut text, name, value);
         *label = (name, value);
     }
-    Arc::new(Identity { text: text.into(), pairs: protobuf::pairs(&labels).into() })
+    let (end, mut bytes) = (text.len(), text.into_bytes());
+    protobuf::push_pairs(&mut bytes, &labels);
+    Identity { bytes: bytes.into(), end }
 }
 
 /// Tells the metrics of one family of a `T`.
@@ -144,7 +156,7 @@ impl<T: Subject> Sheet<T> {
     pub(super) fn push(&self, index: usize, identity: &Identity, format: Format, body: &mut Vec<u8>) {
         let Some((family, tell)) = T::FAMILIES.get(index) else { return };
         if format == Format::Protobuf {
-            tell(&self.subject, &mut Metrics { kind: family.kind, pairs: &identity.pairs, out: body });
+            tell(&self.subject, &mut Metrics { kind: family.kind, pairs: identity.pairs(), out: body });
         } else {
             self.copy(index, family.name, identity, body);
         }
@@ -157,8 +169,8 @@ impl<T: Subject> Sheet<T> {
             let mut rest = line.chars();
             let letter = rest.next();
             let suffix = SUFFIXES.iter().find(|(known, _)| Some(*known) == letter).map_or("", |(_, suffix)| suffix);
-            for piece in [name, suffix, "{", &identity.text, rest.as_str()] {
-                body.extend_from_slice(piece.as_bytes());
+            for piece in [name.as_bytes(), suffix.as_bytes(), b"{", identity.text(), rest.as_str().as_bytes()] {
+                body.extend_from_slice(piece);
             }
         }
     }

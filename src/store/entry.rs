@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Entry {
     target: Arc<Target>,
-    identity: Arc<Identity>,
+    identity: Identity,
     task: Option<Arc<Task>>,
     state: Option<Arc<Sheet<State>>>,
     poll: Option<Arc<Sheet<Poll>>>,
@@ -217,7 +217,7 @@ impl Entry {
     /// What a scrape shows of it.
     pub(super) fn shown(&self, rules: &Rules, now: Timestamp) -> Series {
         Series {
-            identity: Arc::clone(&self.identity),
+            identity: self.identity.clone(),
             state: self.state.clone().filter(|_| !self.is_stale(rules, now)),
             poll: self.poll.clone(),
         }
