@@ -1,13 +1,11 @@
 """A real Prometheus with native histograms switched on, which asks for protobuf, judges what it gets."""
 
 import math
-import shutil
-import subprocess
 from collections import defaultdict
 
 import pytest
-import requests
-from exporter import ROOT, eventually, families, free_port
+from exporter import eventually, families
+from prometheus import Prometheus
 
 HISTOGRAMS = (
     "cloud_task_instance_queue_duration_seconds",
@@ -29,60 +27,25 @@ ACCEPTS = (
 )
 
 
-class Prometheus:
-    """A Prometheus that scrapes the demo every second."""
+class Eager(Prometheus):
+    """Scrapes so often that it knows what text tells."""
 
-    def __init__(self, directory, metrics_url):
-        self.url = f"http://127.0.0.1:{free_port()}"
-        target = metrics_url.removeprefix("http://").removesuffix("/metrics")
-        config = directory / "prometheus.yml"
-        config.write_text(
-            "global: {scrape_interval: 1s}\n"
-            f"scrape_configs: [{{job_name: cloud-task-exporter, static_configs: [{{targets: ['{target}']}}]}}]\n"
-        )
-        self._log = directory / "log"
-        path = shutil.which("prometheus") or ROOT / "target" / "promtool" / "usr" / "bin" / "prometheus"
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                [
-                    path,
-                    "--enable-feature=native-histograms",
-                    f"--config.file={config}",
-                    f"--storage.tsdb.path={directory / 'data'}",
-                    f"--web.listen-address={self.url.removeprefix('http://')}",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-    def log(self):
-        return self._log.read_text()
-
-    def query(self, expression):
-        """The series of an instant query: labels without those of the scrape, and value."""
-        assert self.process.poll() is None, self.log()[-2000:]
-        try:
-            answer = requests.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=10).json()
-        except requests.ConnectionError as error:
-            raise AssertionError("Prometheus does not answer yet") from error
-        assert answer["status"] == "success", answer
-        ours = lambda labels: frozenset((n, v) for n, v in labels.items() if n not in ("job", "instance"))  # noqa: E731
-        return {ours(one["metric"]): one.get("value", [None, None])[1] for one in answer["data"]["result"]}
+    interval = 1
 
 
 @pytest.fixture(scope="module")
 def prometheus(demo, tmp_path_factory):
-    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), demo.metrics_url)
-    try:
-        eventually("Prometheus has scraped", lambda: "1" in prometheus.query("up").values(), seconds=120)
+    directory = tmp_path_factory.mktemp("prometheus")
+    with Eager("eager", directory, demo.authority, features=["native-histograms"]) as prometheus:
+        eventually("Prometheus has scraped", lambda: prometheus.query("up == 1")["result"], seconds=120)
         yield prometheus
-    finally:
-        prometheus.stop()
+
+
+def asked(prometheus, expression):
+    """The series of an instant query: labels without those of the scrape, and value."""
+    ours = lambda labels: frozenset((n, v) for n, v in labels.items() if n not in ("job", "instance"))  # noqa: E731
+    found = prometheus.query(expression)["result"]
+    return {ours(one["metric"]): one.get("value", [None, None])[1] for one in found}
 
 
 def by_series(demo, name, suffix):
@@ -96,7 +59,7 @@ def by_series(demo, name, suffix):
 def same(prometheus, demo, name, function, suffix):
     """Asserts that Prometheus knows what text tells; of series that changed meanwhile another try will say."""
     before = by_series(demo, name, suffix)
-    known = {labels: float(value) for labels, value in prometheus.query(f"{function}({name})").items()}
+    known = {labels: float(value) for labels, value in asked(prometheus, f"{function}({name})").items()}
     assert known, f"no native histogram {name}"
     assert known == pytest.approx(before), name
     return before
@@ -118,12 +81,12 @@ def test_counts_and_sums_are_those_of_text(prometheus, demo, name):
 
 def test_requests_are_native_too(prometheus, demo):
     def counted():
-        known = prometheus.query(f"histogram_count({REQUESTS})")
+        known = asked(prometheus, f"histogram_count({REQUESTS})")
         assert known.keys() == by_series(demo, REQUESTS, "_count").keys()
         return known and all(float(count) > 0 for count in known.values())
 
     eventually("requests by provider and API", counted, seconds=120)
-    quantiles = prometheus.query(f"histogram_quantile(0.9, sum by (provider) ({REQUESTS}))")
+    quantiles = asked(prometheus, f"histogram_quantile(0.9, sum by (provider) ({REQUESTS}))")
     assert len(quantiles) == 3 and all(0 < float(value) < 60 for value in quantiles.values())
 
 
@@ -132,7 +95,7 @@ def test_a_quantile_is_in_the_classic_bucket_that_text_tells(prometheus, demo):
         buckets = defaultdict(float)
         for sample in demo.samples(f"{RUN}_bucket"):
             buckets[float(sample.labels["le"])] += sample.value
-        [answer] = prometheus.query(f"histogram_quantile(0.9, sum({RUN}))").values()
+        [answer] = asked(prometheus, f"histogram_quantile(0.9, sum({RUN}))").values()
         quantile = float(answer)
         assert math.isfinite(quantile)
         rank = 0.9 * buckets[math.inf]
@@ -154,14 +117,14 @@ def test_everything_else_is_there_as_in_text(prometheus, demo):
             if family.type != "histogram"
             for sample in family.samples
         }
-        known = prometheus.query('{__name__=~"cloud_task.+|process_.+"}')
+        known = asked(prometheus, '{__name__=~"cloud_task.+|process_.+"}')
         plain = {labels for labels in known if not dict(labels)["__name__"] in (*HISTOGRAMS, REQUESTS)}
         assert plain == text
         return True
 
     eventually("the same series", same_series, seconds=120)
-    assert not prometheus.query('{__name__=~".+_bucket"}'), "native histograms have no series of buckets"
-    metadata = requests.get(f"{prometheus.url}/api/v1/metadata", timeout=10).json()["data"]
+    assert not asked(prometheus, '{__name__=~".+_bucket"}'), "native histograms have no series of buckets"
+    metadata = prometheus.api("metadata")
     for family in families(demo.text()):
         name = family.name + ("_total" if family.type == "counter" else "")
         if family.samples:
@@ -169,5 +132,4 @@ def test_everything_else_is_there_as_in_text(prometheus, demo):
 
 
 def test_prometheus_has_nothing_to_complain_of(prometheus):
-    complaints = [line for line in prometheus.log().splitlines() if "level=warn" in line or "level=error" in line]
-    assert not [line for line in complaints if "component=\"scrape manager\"" in line], complaints
+    assert not prometheus.complaints()

@@ -1,6 +1,6 @@
 """Runs the demo and a Prometheus, then writes what Grafana would show of each dashboard.
 
-`evaluate.py MINUTES BINARY FOLDER`. Draws nothing. Of a board that shows one task it takes the one with the most to see.
+`evaluate.py MINUTES BINARY FOLDER`. Draws nothing.
 """
 
 import json
@@ -12,34 +12,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "judges"))
 
+from choice import show  # noqa: E402
 from exporter import Demo  # noqa: E402
-from grafana import Board, View, has_data  # noqa: E402
+from grafana import Board  # noqa: E402
 from prometheus import Prometheus  # noqa: E402
 
 BOARDS = sorted((ROOT / "dashboards").glob("*.json"))
 RULES = sorted((ROOT / "dashboards" / "rules").glob("*.yml"))
-CANDIDATES = 10
-
-
-def busiest(prometheus, start, end):
-    """The tasks whose instances changed their states most often, the most first."""
-    changes = f"sum by (task_id) (changes(cloud_task_instances[{round(end - start)}s]))"
-    result = prometheus.query(f"sort_desc(topk({CANDIDATES}, {changes}))", end)["result"]
-    return [one["metric"]["task_id"] for one in result]
-
-
-def filled(view):
-    """How many panels have data."""
-    return sum(any(map(has_data, queries.values())) for queries in view.panels().values())
-
-
-def show(board, prometheus, start, end):
-    """The board; where it shows one task, the busiest of those that fill the most panels."""
-    single = board.single()
-    if single is None:
-        return View(board, prometheus, start, end)
-    tasks = busiest(prometheus, start, end)
-    return max((View(board, prometheus, start, end, {single["name"]: task}) for task in tasks), key=filled)
 
 
 def main(minutes, binary, folder):
