@@ -1,13 +1,14 @@
 """promtool judges the rules and runs their tests; every alert has tests that can fail, and a runbook that stands where it
 points."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from exporter import promtool
+from exporter import ROOT, promtool
 from rules import RULES, RUNBOOKS, TESTS, cases, mutants, rules, survives
 
 ALERTS = rules("alert")
@@ -125,6 +126,14 @@ def test_links_of_the_runbooks_lead_somewhere(runbooks):
         if fragment:
             titles = re.findall(r"^#+ (.+)$", target.read_text(), flags=re.MULTILINE)
             assert fragment in map(anchor, titles), link
+
+
+def test_panels_of_the_runbooks_are_on_a_board(runbooks):
+    boards = map(json.loads, map(Path.read_text, (ROOT / "dashboards").glob("*.json")))
+    titles = {panel.get("title") for board in boards for panel in board["panels"]}
+    lists = re.findall(r'panels?\s+((?:"[^"]+"(?:,\s+|\s+and\s+)?)+)', runbooks)
+    named = [" ".join(title.split()) for listed in lists for title in re.findall(r'"([^"]+)"', listed)]
+    assert named and set(named) <= titles, set(named) - titles
 
 
 def test_queries_of_the_runbooks_are_promql(runbooks, tmp_path):
