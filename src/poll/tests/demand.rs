@@ -20,7 +20,7 @@ impl Watched {
 
     /// The requests per second that are asked of an API, if it is known.
     fn demand(&self, api: &str) -> Option<f64> {
-        let (text, api) = (self.own.render(Format::Text), format!("api=\"{api}\""));
+        let (text, api) = (String::from_utf8(self.own.render(Format::Text)).unwrap(), format!("api=\"{api}\""));
         let is_meant = |line: &&str| line.starts_with("cloud_task_exporter_api_demand_") && line.contains(&*api);
         text.lines().find(is_meant)?.rsplit_once(' ')?.1.parse().ok()
     }
