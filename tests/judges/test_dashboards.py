@@ -176,3 +176,7 @@ def test_a_failed_task_is_told_and_its_recovery_too(watches, webhook, alertmanag
     assert resolved["startsAt"] == firing["startsAt"]
     assert resolved["endsAt"] > resolved["startsAt"]
     assert set(resolved["annotations"]) == set(firing["annotations"])
+
+
+def test_native_histograms_are_scraped(watches, native):
+    assert native.query("histogram_count(cloud_task_duration_seconds)")["result"]
