@@ -6,9 +6,16 @@ CANDIDATES = 10
 
 
 def busiest(prometheus, start, end):
-    """The tasks whose instances changed their states most often, the most first."""
-    changes = f"sum by (task_id) (changes(cloud_task_instances[{round(end - start)}s]))"
-    result = prometheus.query(f"sort_desc(topk({CANDIDATES}, {changes}))", end)["result"]
+    """The tasks of which most is to be told, the most first: changes of instances' states, times exit codes.
+
+    Those that several accounts poll are left out: a board shows them once for each.
+    """
+    span = f"{round(end - start)}s"
+    changes = f"sum by (task_id) (changes(cloud_task_instances[{span}]))"
+    codes = "count by (task_id) (cloud_task_instance_exits > 0)"
+    shared = f"count by (task_id) (last_over_time(cloud_task_poll_success[{span}])) > 1"
+    told = f"({changes} * on (task_id) {codes}) unless on (task_id) ({shared})"
+    result = prometheus.query(f"sort_desc(topk({CANDIDATES}, {told}))", end)["result"]
     return [one["metric"]["task_id"] for one in result]
 
 
