@@ -1,27 +1,16 @@
 // Which drawing belongs to which type of panel. A drawing says how many series it has of a view (`count`) and draws it (`Draw`).
-import { barChart, histogram } from './bars.jsx';
-import { gauge } from './gauge.jsx';
 import { heatmap } from './heatmap.jsx';
-import { alertList, annotationList } from './lists.jsx';
-import { pieChart } from './piechart.jsx';
 import { barGauge, stat } from './stat.jsx';
 import { table } from './table.jsx';
 import { text } from './text.jsx';
-import { stateTimeline, statusHistory } from './timeline.jsx';
+import { stateTimeline } from './timeline.jsx';
 import { timeSeries } from './timeseries.jsx';
 
 const DRAWINGS = {
-    alertlist: alertList,
-    annolist: annotationList,
-    barchart: barChart,
     bargauge: barGauge,
-    gauge,
     heatmap,
-    histogram,
-    piechart: pieChart,
     'state-timeline': stateTimeline,
     stat,
-    'status-history': statusHistory,
     table,
     text,
     timeseries: timeSeries,

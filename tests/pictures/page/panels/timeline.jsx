@@ -1,4 +1,4 @@
-// States over time: as bars that last until the state changes, and as one box for each sample.
+// States over time, as bars that last until the state changes.
 import { FieldType, formattedValueToString, getFieldDisplayName } from '@grafana/data';
 
 import { Plot } from '../plot.jsx';
@@ -42,8 +42,8 @@ function drawRow(pencil, { field, samples }, level, look) {
     for (const { from, to, value } of spans(samples, step, merge)) {
         const shown = field.display(value);
         const color = shown.color ?? theme.visualization.getColorByName('gray');
-        pencil.box([from, to], [level - half, level + half], theme.colors.background.primary, merge ? 0 : 1);
-        pencil.box([from, to], [level - half, level + half], withOpacity(color, opacity), merge ? 0 : 1);
+        pencil.box([from, to], [level - half, level + half], theme.colors.background.primary);
+        pencil.box([from, to], [level - half, level + half], withOpacity(color, opacity));
         if (showValue !== 'never') {
             const place = look.align === 'left' ? from : (from + to) / 2;
             pencil.text(
@@ -65,16 +65,16 @@ function longest(names) {
     return Math.min(260, 16 + 7 * Math.max(...names.map((name) => name.length)));
 }
 
-function DrawRows({ view, width, height, merge }) {
+function Draw({ view, width, height }) {
     const rows = rowsOf(view);
     const { options, theme, timeRange, fieldConfig } = view;
     const share = options.rowHeight ?? 0.9;
     const look = {
         step: view.step * 1000,
-        merge: merge && (options.mergeValues ?? true),
+        merge: options.mergeValues ?? true,
         half: share / 2,
         showValue: options.showValue ?? 'auto',
-        align: merge ? (options.alignValue ?? 'left') : 'center',
+        align: options.alignValue ?? 'left',
         opacity: fieldConfig.defaults.custom.fillOpacity,
         theme,
     };
@@ -90,5 +90,4 @@ function DrawRows({ view, width, height, merge }) {
     );
 }
 
-export const stateTimeline = { fieldDefaults, count, Draw: (props) => <DrawRows {...props} merge /> };
-export const statusHistory = { fieldDefaults, count, Draw: (props) => <DrawRows {...props} merge={false} /> };
+export const stateTimeline = { fieldDefaults, count, Draw };
