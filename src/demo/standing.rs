@@ -6,9 +6,9 @@
 use super::world::{Attempt, End, Job, Life, World, after};
 use jiff::Timestamp;
 
-/// The failing job is retried so often.
+/// The failing job begins anew after so many seconds.
 const RETRIED_EVERY: i64 = 90;
-/// A world of a whole number of minutes begins so far into a round: soon after a demo begins, the job fails.
+/// The world begins so many seconds into a round: at ten minutes, when a demo begins, the job is about to fail.
 const INTO_THE_ROUND: i64 = 50;
 
 impl World {

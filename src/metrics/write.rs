@@ -2,7 +2,7 @@
 //! headers differ.
 
 use super::Format;
-use super::catalogue::Family;
+use super::catalogue::{Family, Unit};
 use super::sample::{Labels, Samples, Value, shown};
 use crate::model::Histogram;
 use std::fmt::{self, Display, Write as _};
@@ -37,8 +37,12 @@ pub(super) fn push_header(text: &mut String, format: Format, family: &Family) {
         Format::Text | Format::Protobuf => name,
     };
     push(text, format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str()));
-    let unit = ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit));
-    if let (Format::OpenMetrics, Some(unit)) = (format, unit) {
+    let unit = match family.unit() {
+        Unit::Seconds | Unit::Timestamp => "seconds",
+        Unit::Bytes => "bytes",
+        Unit::RequestsPerSecond | Unit::None => return,
+    };
+    if format == Format::OpenMetrics {
         push(text, format_args!("# UNIT {name} {unit}\n"));
     }
 }

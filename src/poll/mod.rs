@@ -15,7 +15,7 @@ pub use reload::{Changes, Handle};
 use crate::clock;
 use crate::cloud::{self, Account, Cloud, Error};
 use crate::model::{AccountKey, Observe, Reading, Reason, Requests, Target};
-use crate::schedule::{Demand, Lag, Queue, next_due};
+use crate::schedule::{Demand, Lag, Queue, counts_from, next_due};
 use crate::store::{Failure, Store};
 use demand::Asker;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -57,10 +57,10 @@ enum Due {
     List(usize),
 }
 
-/// Something that was asked for, when it was due, what came of it, and the requests it took.
+/// Something that was asked for, what its next turn counts from, what came of it, and the requests it took.
 #[derive(Debug)]
 struct Done {
-    due: Instant,
+    counts_from: Instant,
     what: Due,
     outcome: Outcome,
     took: Requests,
@@ -102,7 +102,7 @@ impl Loop {
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let next = self.queue.next_due();
-            // A poll that has begun may wait for its quota for long.
+            // A poll that has begun may wait for its quota for long, and may have been late when it began.
             self.lag.set_due(self.under_way.iter().map(|(due, _)| *due).chain(next).min());
             let has_room = self.running.len() < self.concurrency;
             tokio::select! {
@@ -121,13 +121,14 @@ impl Loop {
 
     /// Begins what is due first.
     fn start(&mut self) {
-        let Some((due, what)) = self.queue.pop_due(Instant::now()) else { return };
+        let now = Instant::now();
+        let Some((due, what)) = self.queue.pop_due(now) else { return };
         let Some(asking) = self.ask(&what) else { return };
         self.under_way.push((due, what.clone()));
         let asking = AssertUnwindSafe(cloud::counted(asking)).catch_unwind();
         let done = async move {
             let (outcome, took) = asking.await.unwrap_or((Outcome::Panicked, Requests::default()));
-            Done { due, what, outcome, took }
+            Done { counts_from: counts_from(due, now), what, outcome, took }
         };
         self.running.push(done.boxed());
     }
@@ -149,7 +150,7 @@ impl Loop {
         }
     }
 
-    fn finish(&mut self, Done { due, what, outcome, took }: Done) {
+    fn finish(&mut self, Done { counts_from, what, outcome, took }: Done) {
         if matches!(outcome, Outcome::Panicked) {
             self.observe.panicked(&self.account);
         }
@@ -167,19 +168,19 @@ impl Loop {
         }
         // Only now, so that nothing put it in the queue meanwhile.
         self.under_way.retain(|(_, other)| !other.is(&what));
-        self.plan(due, what);
+        self.plan(counts_from, what);
         self.tell_demand();
     }
 
     /// Puts back what was asked, for its next time.
-    fn plan(&mut self, due: Instant, what: Due) {
+    fn plan(&mut self, counts_from: Instant, what: Due) {
         let period = match &what {
             Due::Task(target) => self.store.period(target),
             Due::List(number) => self.roster.finder(*number).map(|finder| finder.template.interval),
         };
         self.expect(&what, period);
         if let Some(period) = period {
-            self.queue.push(next_due(due, period, Instant::now()), what);
+            self.queue.push(next_due(counts_from, period, Instant::now()), what);
         }
     }
 

@@ -18,6 +18,8 @@ use tokio::time::Instant;
 /// First polls are spread over so long at the most: a fleet does not start with a volley, and nobody waits an hour for a
 /// first answer.
 const FIRST_SPREAD: Duration = Duration::from_secs(30);
+/// What begins so late is in time, and keeps its pace.
+const PUNCTUAL: Duration = Duration::from_secs(1);
 
 /// When something new is asked for first; `jitter` is in `[0, 1)`.
 pub fn first_due(now: Instant, interval: Duration, jitter: f64) -> Instant {
@@ -29,7 +31,13 @@ pub fn resumed_due(now: Instant, wait: Duration, interval: Duration, jitter: f64
     if wait.is_zero() { first_due(now, interval, jitter) } else { now + wait }
 }
 
-/// When something is asked for next that was due at `due`: at its own pace, without catching up on what was missed.
+/// What the next turn of something counts from that was due at `due` and begins now: that, or now where it is long past.
+/// After a stop of the process nothing is asked for twice in a row.
+pub fn counts_from(due: Instant, now: Instant) -> Instant {
+    if now.saturating_duration_since(due) > PUNCTUAL { now } else { due }
+}
+
+/// When something is asked for next whose turn counts from `due`: at its own pace, without catching up on what was missed.
 pub fn next_due(due: Instant, period: Duration, now: Instant) -> Instant {
     (due + period).max(now)
 }
@@ -52,6 +60,15 @@ mod tests {
         let wait = |minutes| resumed_due(now, Duration::from_mins(minutes), Duration::from_secs(10), 0.5) - now;
         assert_eq!(wait(50), Duration::from_mins(50));
         assert_eq!(wait(0), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn what_begins_late_has_its_next_turn_later() {
+        let due = Instant::now();
+        for (late, expected) in [(0, 0), (1000, 0), (1001, 1001), (60_000, 60_000)] {
+            let now = due + Duration::from_millis(late);
+            assert_eq!(counts_from(due, now), due + Duration::from_millis(expected), "{late} ms late");
+        }
     }
 
     #[test]

@@ -2,11 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// What begins so late is in time, and keeps its pace.
-const PUNCTUAL: Duration = Duration::from_secs(1);
 
 /// Things to do, the earliest due first; of two due at once the one that was put in first.
 #[derive(Debug)]
@@ -45,12 +41,10 @@ impl<T> Queue<T> {
         self.heap.peek().map(|item| item.due)
     }
 
-    /// Takes out the first if it is due by now, with the instant its next turn counts from: when it was due, or now where
-    /// that is long past. After a stop of the process nothing is asked for twice in a row.
+    /// Takes out the first if it is due by now, with the instant it was due.
     pub fn pop_due(&mut self, now: Instant) -> Option<(Instant, T)> {
-        let due = self.next_due().filter(|due| *due <= now)?;
-        let counts_from = if now.duration_since(due) > PUNCTUAL { now } else { due };
-        self.heap.pop().map(|item| (counts_from, item.what))
+        self.next_due().filter(|due| *due <= now)?;
+        self.heap.pop().map(|item| (item.due, item.what))
     }
 }
 
@@ -85,6 +79,7 @@ impl<T> Ord for Item<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     proptest! {
         #[test]
@@ -104,22 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_late_has_its_next_turn_later() {
-        let due = Instant::now();
-        for (late, counts_from) in [(0, 0), (1000, 0), (1001, 1001), (60_000, 60_000)] {
-            let mut queue = Queue::default();
-            queue.push(due, ());
-            let popped = queue.pop_due(due + Duration::from_millis(late));
-            assert_eq!(popped, Some((due + Duration::from_millis(counts_from), ())), "{late} ms late");
-        }
-    }
-
-    #[test]
     fn nothing_comes_out_before_it_is_due() {
         let now = Instant::now();
         let mut queue = Queue::default();
         queue.push(now + Duration::from_secs(1), ());
         assert_eq!(queue.pop_due(now), None);
-        assert!(queue.pop_due(now + Duration::from_secs(1)).is_some());
+        let due = now + Duration::from_secs(1);
+        assert_eq!(queue.pop_due(due + Duration::from_secs(9)), Some((due, ())), "however late it is");
     }
 }

@@ -22,15 +22,8 @@ fn every_file_is_written_into_a_directory_that_may_be_there_or_not() {
         let written = dashboards(&directory);
         assert_eq!(written.status.code(), Some(0), "{already}");
         let told = String::from_utf8(written.stdout).unwrap();
-        let expected: Vec<String> = files()
-            .map(|(path, _)| {
-                format!(
-                    "wrote {}
-",
-                    directory.join(path).display()
-                )
-            })
-            .collect();
+        let expected: Vec<String> =
+            files().map(|(path, _)| format!("wrote {}\n", directory.join(path).display())).collect();
         assert_eq!(told, expected.concat());
         for (path, File { text, .. }) in files() {
             let path = directory.join(path);

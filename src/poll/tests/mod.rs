@@ -1,6 +1,7 @@
 //! What the loop promises, in paused time, with a cloud that does as it is told.
 
 mod demand;
+mod lag;
 mod reload;
 
 use super::*;

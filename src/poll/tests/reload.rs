@@ -15,7 +15,7 @@ pub(super) struct Polled {
     _stop: DropGuard,
 }
 
-async fn start(account: Account) -> Polled {
+pub(super) async fn start(account: Account) -> Polled {
     start_with(store(), account).await
 }
 
