@@ -111,7 +111,8 @@ fn environment() -> Environment {
 impl Clouds {
     fn config(&self, directory: &Path) -> String {
         CONFIG
-            .replace("/STATE_DIRECTORY", &directory.display().to_string())
+            // The path of a temporary directory may hold anything; in single quotes YAML takes all but these.
+            .replace("/STATE_DIRECTORY", &directory.display().to_string().replace('\'', "''"))
             .replace("127.0.0.1:CROWDED", &self.crowded.to_string())
             .replace("127.0.0.1:TENCENT", &self.tencent.to_string())
             .replace("127.0.0.1:ALIYUN", &self.aliyun.to_string())
