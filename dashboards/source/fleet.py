@@ -7,18 +7,20 @@ import palette
 import panels
 import queries
 from board import Mark
-from queries import CHOSEN
+from queries import CHOSEN, FINISHED, INSTANCE_FAILURES
 from targets import over_time
-
-FINISHED = "cloud_tasks_finished_total"
-INSTANCE_FAILURES = "cloud_task_instance_failures_total"
-HOUR = 3600
 
 
 def failures() -> Mark:
     """When tasks failed, by group."""
-    rise = queries.increase(FINISHED, f'{CHOSEN},outcome="failed"', "group", "$__rate_interval")
+    rise = queries.rise(FINISHED, f'{CHOSEN},outcome="failed"', "group", "$__rate_interval")
     return Mark("Failed", f"{rise} > 0", palette.BAD, "{{group}}: a task failed")
+
+
+def other_ends() -> Mark:
+    """When tasks succeeded or were cancelled; too many to be shown at first."""
+    rise = queries.rise(FINISHED, f'{CHOSEN},outcome!="failed"', "group, outcome", "$__rate_interval")
+    return Mark("Finished", f"{rise} > 0", palette.GOOD, "{{group}}: a task {{outcome}}").enable(False)
 
 
 def phases() -> Graph:
@@ -26,7 +28,7 @@ def phases() -> Graph:
     panel = panels.areas(
         "Tasks by phase",
         "All tasks the exporter polls. Red that stays is failed tasks nobody removed; yellow that grows is a queue.",
-        [over_time(f"sum by (phase) (cloud_tasks{{{CHOSEN}}})", "{{phase}}")],
+        [over_time(queries.tasks(CHOSEN, "phase"), "{{phase}}")],
     )
     return panels.colored(panel.decimals(0), palette.PHASES)
 
@@ -36,7 +38,7 @@ def finishes() -> Graph:
     panel = panels.areas(
         "Finishes by outcome",
         "Runs of tasks that end, per hour. Red that rises while green falls: something they share broke.",
-        [over_time(f"{queries.per_second(FINISHED, CHOSEN, 'outcome')} * {HOUR}", "{{outcome}}")],
+        [over_time(queries.per_hour(FINISHED, CHOSEN, "outcome"), "{{outcome}}")],
         "suffix:/h",
     )
     return panels.colored(panel, palette.OUTCOMES)
@@ -47,7 +49,7 @@ def instance_failures() -> Graph:
     panel = panels.areas(
         "Instance failures by group",
         "Instances that failed or were interrupted, per hour. A steady rate under green tasks is paid for in retries.",
-        [over_time(f"{queries.per_second(INSTANCE_FAILURES, CHOSEN, 'group')} * {HOUR}", "{{group}}")],
+        [over_time(queries.per_hour(INSTANCE_FAILURES, CHOSEN, "group"), "{{group}}")],
         "suffix:/h",
     )
     return panel.data_links([links.group_of_series()])

@@ -14,8 +14,7 @@ import queries
 import tables
 import variables
 from board import Board
-from fleet import FINISHED
-from queries import CHOSEN, TASK
+from queries import CHOSEN, FINISHED, TASK
 from tables import Column
 from targets import at_end, heat, over_time, rows
 
@@ -36,6 +35,7 @@ def board() -> Dashboard:
         "now-24h",
     )
     built.mark(fleet.failures())
+    built.mark(fleet.other_ends())
     built.row(
         "Objective",
         (4, [(4, panel) for panel in (*budget(), *runs())]),
@@ -87,11 +87,11 @@ def budget() -> list[Number]:
 def runs() -> list[Number]:
     """The runs behind the ratios."""
     both = f'{CHOSEN},outcome=~"succeeded|failed"'
-    failed_runs = queries.increase(FINISHED, f'{CHOSEN},outcome="failed"')
+    failed_runs = queries.rise(FINISHED, f'{CHOSEN},outcome="failed"')
     finished = panels.number(
         "Finished",
         "Runs that succeeded or failed in the time range. Of few runs a ratio says little.",
-        [at_end(f"round({queries.increase(FINISHED, both)})")],
+        [at_end(f"round({queries.rise(FINISHED, both)})")],
     )
     failed = panels.number(
         "Failed",
@@ -101,7 +101,7 @@ def runs() -> list[Number]:
     left = panels.number(
         "Failures left",
         "How many more of these runs could have failed without missing the objective. Negative: so many too many.",
-        [at_end(f"floor({BUDGET} * {queries.increase(FINISHED, both)} - {failed_runs})")],
+        [at_end(f"floor({BUDGET} * {queries.rise(FINISHED, both)} - {failed_runs})")],
     )
     return [
         finished,
@@ -185,7 +185,7 @@ def percentiles_by_group() -> Table:
         "Durations in range",
         "Runs of the time range and how long they took. Failed ones far below the others break off early; far "
         "above, they run into a limit.",
-        [rows(f"round({queries.increase(FINISHED, CHOSEN, by)}) > 0"), *percentile],
+        [rows(f"round({queries.rise(FINISHED, CHOSEN, by)}) > 0"), *percentile],
         columns,
         "Runs",
         "none finished",

@@ -12,9 +12,8 @@ import panels
 import queries
 import tables
 import variables
-from board import Board, Mark
-from fleet import FINISHED, INSTANCE_FAILURES
-from queries import CHOSEN, TASK
+from board import Board
+from queries import CHOSEN, FINISHED, INSTANCE_FAILURES, TASK
 from tables import Column
 from targets import at_end, over_time, rows
 
@@ -31,7 +30,7 @@ def board() -> Dashboard:
         "now-6h",
     )
     built.mark(fleet.failures())
-    built.mark(ends())
+    built.mark(fleet.other_ends())
     built.row("Now", (4, [(3, panel) for panel in (*now(), *in_range())]))
     built.row("Groups", (8, [(12, fleet.phases()), (12, unfinished())]), (9, [(24, groups())]))
     built.row(
@@ -47,33 +46,27 @@ def board() -> Dashboard:
     return built.build()
 
 
-def ends() -> Mark:
-    """When tasks ended well, or were cancelled; too many to be shown at first."""
-    rise = queries.increase(FINISHED, f'{CHOSEN},outcome!="failed"', "group, outcome", "$__rate_interval")
-    return Mark("Finished", f"{rise} > 0", palette.GOOD, "{{group}}: a task {{outcome}}").enable(False)
-
-
 def now() -> list[Number]:
     """How many tasks are in the phases that matter now."""
     running = panels.number(
         "Running",
         "Tasks that run now. Far fewer than at this time on other days: look at what submits them.",
-        [at_end(f'sum(cloud_tasks{{{CHOSEN},phase="running"}})')],
+        [at_end(queries.tasks(f'{CHOSEN},phase="running"'))],
     )
     pending = panels.number(
         "Pending",
         "Tasks that wait to run. If it grows while few run, the cloud has no room or a quota is used up.",
-        [at_end(f'sum(cloud_tasks{{{CHOSEN},phase="pending"}})')],
+        [at_end(queries.tasks(f'{CHOSEN},phase="pending"'))],
     )
     failing_now = panels.number(
         "Failing now",
         "Tasks whose last run failed, however long ago. The table below names them.",
-        [at_end(f'sum(cloud_tasks{{{CHOSEN},phase="failed"}})')],
+        [at_end(queries.tasks(f'{CHOSEN},phase="failed"'))],
     )
     stale_now = panels.number(
         "Stale",
         "Tasks whose last poll failed: what is shown of them is old. The reason is on the Exporter board.",
-        [at_end(f"count(cloud_task_poll_success{{{CHOSEN}}} == 0) or vector(0)")],
+        [at_end(f"count({queries.per_task(f'cloud_task_poll_success{{{CHOSEN}}}')} == 0) or vector(0)")],
     )
     return [
         running.thresholds(palette.steps(palette.PHASES["running"])),
@@ -88,9 +81,9 @@ def in_range() -> list[Number]:
     finished = panels.number(
         "Finished",
         "Runs of tasks that ended in the time range, however they ended.",
-        [at_end(f"round({queries.increase(FINISHED, CHOSEN)})")],
+        [at_end(f"round({queries.rise(FINISHED, CHOSEN)})")],
     )
-    failed_runs = queries.increase(FINISHED, f'{CHOSEN},outcome="failed"')
+    failed_runs = queries.rise(FINISHED, f'{CHOSEN},outcome="failed"')
     failed = panels.number(
         "Failed",
         "Runs of tasks that failed in the time range. A task that is retried and fails again counts twice.",
@@ -107,7 +100,7 @@ def in_range() -> list[Number]:
         "Instance failures",
         "Instances that failed or were interrupted in the time range. Many, with few failed tasks: retries hide "
         "trouble.",
-        [at_end(f"round({queries.increase(INSTANCE_FAILURES, CHOSEN)})")],
+        [at_end(f"round({queries.rise(INSTANCE_FAILURES, CHOSEN)})")],
     )
     return [
         finished,
@@ -122,7 +115,7 @@ def unfinished() -> Graph:
     panel = panels.areas(
         "Unfinished tasks by group",
         "Tasks that are pending, running or paused. A group that drops to zero early, or never does, is worth a look.",
-        [over_time(f"sum by (group) (cloud_tasks{{{CHOSEN},{queries.LIVE}}})", "{{group}}")],
+        [over_time(queries.tasks(f"{CHOSEN},{queries.LIVE}", "group"), "{{group}}")],
     )
     return panel.decimals(0).data_links([links.group_of_series()])
 
@@ -130,8 +123,8 @@ def unfinished() -> Graph:
 def groups() -> Table:
     """A row for each group."""
     by = "provider, account, group"
-    counts = [rows(f'sum by ({by}) (cloud_tasks{{{CHOSEN},phase="{phase}"}})') for phase in palette.PHASES]
-    finished = rows(f"round({queries.increase(FINISHED, CHOSEN, by)})")
+    counts = [rows(queries.tasks(f'{CHOSEN},phase="{phase}"', by)) for phase in palette.PHASES]
+    finished = rows(f"round({queries.rise(FINISHED, CHOSEN, by)})")
     columns = [
         Column("group", "Group", links=(links.group_of_row(),)),
         Column("account", "Account", links=(links.account_of_row(),)),
@@ -158,7 +151,7 @@ def failing() -> Table:
     """The tasks whose last run failed."""
     failed = queries.in_phase("failed")
     ended = queries.age_since("cloud_task_finished_timestamp_seconds")
-    instances = f'sum by ({TASK}) (cloud_task_instances{{{CHOSEN},state=~"failed|failed_interrupted"}})'
+    instances = queries.instances(f'{CHOSEN},state=~"failed|failed_interrupted"', TASK)
     columns = [
         *tables.task_columns(
             Column("B", "Failed since", "s", 1, width=135),

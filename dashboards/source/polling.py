@@ -34,7 +34,8 @@ def now() -> list[Number]:
     """Whether all accounts can be polled."""
     polls_a_second = panels.number(
         "Polls",
-        "Polls of tasks a second. Zero with tasks to poll: no account can be polled.",
+        "Polls of tasks a second, good and failed. Zero with tasks to poll: all wait; see Schedule lag and Waiting for "
+        "quota.",
         [at_end(queries.per_second(f"{OWN}_polls_total", ACCOUNTS))],
         "reqps",
         1,
@@ -117,8 +118,8 @@ def polls() -> Graph:
     """Polls by account."""
     return panels.areas(
         "Polls",
-        "Polls of tasks, a second. A drop to near zero for one account: it was refused and is tried only once in "
-        "a while.",
+        "Polls of tasks, a second, good and failed. A drop to zero for one account: its polls wait for quota, or "
+        "it has no tasks left.",
         [over_time(queries.per_second(f"{OWN}_polls_total", ACCOUNTS, ACCOUNT), "{{account}}")],
         "reqps",
     )

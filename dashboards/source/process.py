@@ -76,19 +76,22 @@ def state_file() -> Number:
     written = f"{OWN}_state_last_write_success_timestamp_seconds"
     panel = panels.number(
         "State file",
-        "How long ago it held all that was known, and attempts to write it that failed in the time range. Any "
+        "How long ago it last held all that was known, and attempts to write it that failed in the time range. Any "
         "failure: the disk is full or not allowed.",
         [
-            at_end(f"time() - min({written}{{{SCRAPED}}})", "whole until"),
+            at_end(f"time() - min({written}{{{SCRAPED}}})", "last whole"),
             at_end(f"round({queries.increase(f'{OWN}_state_write_failures_total', SCRAPED)})", "failed writes"),
         ],
         "s",
     )
+    age = [palette.property_of("thresholds", palette.none_is_good(bad=120).build())]
     failed = [
         palette.property_of("unit", "short"),
         palette.property_of("thresholds", palette.none_is_good(bad=1).build()),
     ]
-    return upright(panel).no_value("no state file").override_by_name("failed writes", failed)
+    return upright(panel).no_value("no state file").override_by_name("last whole", age).override_by_name(
+        "failed writes", failed
+    )
 
 
 def upright(panel: Number) -> Number:
@@ -100,7 +103,7 @@ def series() -> Graph:
     """Series against their limit."""
     panel = panels.lines(
         "Series of tasks",
-        "Series exported, and left out, as a part of metrics.series_limit. At 100 % new tasks are left out: "
+        "Series exported, and left out, as a part of metrics.series_limit. Near 100 % new tasks are left out: "
         "raise the limit, or poll less.",
         [
             over_time(f"{OWN}_series{{{SCRAPED}}} / {OWN}_series_limit{{{SCRAPED}}}", f"exported {BY_INSTANCE}"),
@@ -112,7 +115,7 @@ def series() -> Graph:
         ],
         "percentunit",
     )
-    return panels.with_limits(panel, palette.none_is_good(0.8, 1))
+    return panels.with_limits(panel, palette.none_is_good(0.8, 0.9))
 
 
 def scrape_duration() -> Graph:

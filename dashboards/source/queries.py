@@ -1,11 +1,13 @@
 """The PromQL that boards share: selectors by the variables, facts of tasks, quantiles and ratios.
 
-Every histogram query works for classic and for native histograms: of the two sides of its `or` one is empty.
+Every histogram query works for classic and for native histograms, and takes native ones where there are both.
+Several exporters may watch the same tasks: what they say of tasks and groups is shown once.
 """
 
 from palette import PHASE_NUMBERS
 
-TASK = "provider, account, cloud_region, group, task_id"
+GROUP = "provider, account, cloud_region, group"
+TASK = f"{GROUP}, task_id"
 FACTS = "job_id, task_name, task_type, cluster_id"
 
 # Tasks and groups, by the variables that all boards of tasks have.
@@ -15,12 +17,32 @@ ONE_TASK = CHOSEN + ',task_id="$task_id"'
 SCRAPED = 'job=~"$job",instance=~"$instance"'
 ACCOUNTS = SCRAPED + ',provider=~"$provider",account=~"$account"'
 
+# What is counted of groups, and the label each has beside those of the group.
+FINISHED = "cloud_tasks_finished_total"
+INSTANCE_FAILURES = "cloud_task_instance_failures_total"
+COUNTED = {FINISHED: "outcome", INSTANCE_FAILURES: ""}
+
 LIVE = 'phase=~"pending|running|paused"'
 
 
-def per_task(expression: str) -> str:
-    """One series for each task, however many exporters show it."""
-    return f"max by ({TASK}) ({expression})"
+def per_task(expression: str, label: str = "") -> str:
+    """One series for each task, and each value of another label, however many exporters show it."""
+    return f"max by ({joined(TASK, label)}) ({expression})"
+
+
+def per_group(expression: str, label: str = "") -> str:
+    """One series for each group, and each value of another label, however many exporters count it."""
+    return f"max by ({joined(GROUP, label)}) ({expression})"
+
+
+def tasks(selector: str, by: str = "") -> str:
+    """How many tasks there are, summed."""
+    return f"{summed(by)}({per_group(f'cloud_tasks{{{selector}}}', 'phase')})"
+
+
+def instances(selector: str, by: str = "") -> str:
+    """How many instances tasks have, summed."""
+    return f"{summed(by)}({per_task(f'cloud_task_instances{{{selector}}}', 'state')})"
 
 
 def with_facts(expression: str, selector: str = CHOSEN) -> str:
@@ -64,6 +86,16 @@ def per_second(metric: str, selector: str, by: str = "") -> str:
     return f"{summed(by)}(rate({metric}{{{selector}}}[$__rate_interval]))"
 
 
+def rise(metric: str, selector: str, by: str = "", window: str = "$__range") -> str:
+    """How much a counter of groups rose in a window, summed."""
+    return f"{summed(by)}({per_group(f'increase({metric}{{{selector}}}[{window}])', COUNTED[metric])})"
+
+
+def per_hour(metric: str, selector: str, by: str = "") -> str:
+    """How fast a counter of groups rises, in an hour, summed."""
+    return f"{summed(by)}({per_group(f'rate({metric}{{{selector}}}[$__rate_interval])', COUNTED[metric])}) * 3600"
+
+
 def summed(by: str) -> str:
     """`sum`, by labels or over everything."""
     return f"sum by ({by}) " if by else "sum"
@@ -74,8 +106,8 @@ def finished_ratio(outcome: str, by: str = "", window: str = "$__range") -> str:
 
     Cancelled runs are neither: somebody wanted them to end.
     """
-    part = increase("cloud_tasks_finished_total", f'{CHOSEN},outcome="{outcome}"', by, window)
-    whole = increase("cloud_tasks_finished_total", f'{CHOSEN},outcome=~"succeeded|failed"', by, window)
+    part = rise(FINISHED, f'{CHOSEN},outcome="{outcome}"', by, window)
+    whole = rise(FINISHED, f'{CHOSEN},outcome=~"succeeded|failed"', by, window)
     return f"{part} / ({whole} > 0)"
 
 
@@ -100,15 +132,18 @@ def either_quantile(quantile: float, native: str, classic: str) -> str:
 
 def heat_of_rate(metric: str, selector: str) -> str:
     """Buckets of what a histogram observed, in time."""
-    return (
-        f"sum(increase({metric}{{{selector}}}[$__rate_interval]))"
-        f" or sum by (le) (increase({metric}_bucket{{{selector}}}[$__rate_interval]))"
-    )
+    native = f"sum(increase({metric}{{{selector}}}[$__rate_interval]))"
+    return either_heat(native, f"sum by (le) (increase({metric}_bucket{{{selector}}}[$__rate_interval]))")
 
 
 def heat_of_state(metric: str, selector: str) -> str:
     """Buckets of a histogram that is a state; no rate, as it does not grow in time."""
-    return f"sum({metric}{{{selector}}}) or sum by (le) ({metric}_bucket{{{selector}}})"
+    return either_heat(f"sum({metric}{{{selector}}})", f"sum by (le) ({metric}_bucket{{{selector}}})")
+
+
+def either_heat(native: str, classic: str) -> str:
+    """Native buckets, or else classic ones: never both, where Prometheus keeps both."""
+    return f"{native} or ({classic} unless on () {native})"
 
 
 def joined(*labels: str) -> str:

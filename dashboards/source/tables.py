@@ -139,7 +139,8 @@ def arranged(columns: list[Column], queries: int) -> DataTransformerConfig:
             order[name] = len(order)
             titles[name] = column.title
     letters = [chr(ord("A") + index) for index in range(queries)]
-    values = [f"Value #{letter}" for letter in letters] if queries > 1 else ["Value"]
+    # Where one of several queries has data its value has no letter either.
+    values = ["Value", *(f"Value #{letter}" for letter in letters)]
     hidden = {name: True for name in (*CARRIED, *values) if name not in order}
     options = {"excludeByName": hidden, "includeByName": {}, "indexByName": order, "renameByName": titles}
     return DataTransformerConfig(id_val="organize", options=options)

@@ -16,11 +16,14 @@ import queries
 import tables
 import variables
 from board import Board, Mark
-from queries import ONE_TASK
+from queries import ONE_TASK, TASK
 from tables import Column
 from targets import at_end, heat, over_time, rows
 
 MILLISECONDS = 1000
+EXPECTED = f"sum({queries.per_task(f'cloud_task_instances_expected{{{ONE_TASK}}}')})"
+FAILED = queries.instances(f'{ONE_TASK},state=~"failed|failed_interrupted"')
+EXITS = f"sum by (exit_code) ({queries.per_task(f'cloud_task_instance_exits{{{ONE_TASK}}}', 'exit_code')})"
 # What can be told of the time an instance takes, in the order it takes it.
 DURATIONS = {
     "queue": ("Queue", "from its creation to its launch", "Long: the cloud had no room, or a quota was used up."),
@@ -40,7 +43,8 @@ def board() -> Dashboard:
     )
     built.mark(moment("Created", "created", palette.PHASES["pending"]))
     built.mark(moment("Started", "started", palette.PHASES["running"]))
-    built.mark(moment("Finished", "finished", palette.MUTED))
+    built.mark(moment("Finished", "finished", palette.MUTED, "unless"))
+    built.mark(moment("Failed", "finished", palette.BAD, "and"))
     built.row("Now", (4, [(4, panel) for panel in (*states(), *instances_now(), data_age())]), (4, [(24, facts())]))
     built.row(
         "Course",
@@ -57,10 +61,15 @@ def board() -> Dashboard:
     return built.build()
 
 
-def moment(name: str, metric: str, color: str) -> Mark:
-    """A time in the task's life; the value of the metric is the time itself."""
-    times_of_it = queries.per_task(f"cloud_task_{metric}_timestamp_seconds{{{ONE_TASK}}}")
-    return Mark(name, f"{times_of_it} * {MILLISECONDS}", color, f"{{{{task_id}}}} was {metric}", value_is_time=True)
+def moment(name: str, metric: str, color: str, failed: str = "") -> Mark:
+    """A time in the task's life; the value of the metric is the time itself.
+
+    With `and` only while it has failed, with `unless` only while it has not.
+    """
+    times_of_it = f"{queries.per_task(f'cloud_task_{metric}_timestamp_seconds{{{ONE_TASK}}}')} * {MILLISECONDS}"
+    if failed:
+        times_of_it += f" {failed} on ({TASK}) {queries.in_phase('failed', ONE_TASK)}"
+    return Mark(name, times_of_it, color, f"{{{{task_id}}}}: {name.lower()}", value_is_time=True)
 
 
 def states() -> list[Number]:
@@ -82,18 +91,18 @@ def states() -> list[Number]:
 
 def instances_now() -> list[Number]:
     """How far the instances are."""
-    ended = f'sum(cloud_task_instances{{{ONE_TASK},state=~"succeeded|failed|failed_interrupted"}})'
+    ended = queries.instances(f'{ONE_TASK},state=~"succeeded|failed|failed_interrupted"')
     done = panels.number(
         "Instances finished",
         "The part of its instances that ended, well or not. At rest while the task runs: it hangs.",
-        [at_end(f"{ended} / (sum(cloud_task_instances_expected{{{ONE_TASK}}}) > 0)")],
+        [at_end(f"{ended} / ({EXPECTED} > 0)")],
         "percentunit",
     )
     failed = panels.number(
         "Instances failed",
         "Instances that failed or were interrupted. An interrupted one keeps its machine, and costs, until it is "
         "terminated.",
-        [at_end(f'sum(cloud_task_instances{{{ONE_TASK},state=~"failed|failed_interrupted"}})')],
+        [at_end(FAILED)],
     )
     truncated = panels.number(
         "Rows left unread",
@@ -190,7 +199,7 @@ def instances() -> Graph:
         "Instances by state",
         "Blue turns to green as they end. Yellow that stays: no room for them. Red that grows: they fail one "
         "after the other.",
-        [over_time(f"sum by (state) (cloud_task_instances{{{ONE_TASK}}})", "{{state}}")],
+        [over_time(queries.instances(ONE_TASK, "state"), "{{state}}")],
     )
     return panels.colored(panel.decimals(0), palette.INSTANCE_STATES)
 
@@ -201,9 +210,9 @@ def progress() -> Graph:
         "Progress",
         "Instances that succeeded and failed against those expected. Extend the green line to guess the end.",
         [
-            over_time(f"sum(cloud_task_instances_expected{{{ONE_TASK}}})", "expected"),
-            over_time(f'sum(cloud_task_instances{{{ONE_TASK},state="succeeded"}})', "succeeded"),
-            over_time(f'sum(cloud_task_instances{{{ONE_TASK},state=~"failed|failed_interrupted"}})', "failed"),
+            over_time(EXPECTED, "expected"),
+            over_time(queries.instances(f'{ONE_TASK},state="succeeded"'), "succeeded"),
+            over_time(FAILED, "failed"),
         ],
     )
     expected = [*palette.fixed(palette.MUTED), palette.dashes([8, 8])]
@@ -240,7 +249,7 @@ def exits() -> Gauges:
     panel = panels.gauges(
         "Exit codes",
         "Finished instances by exit code: 0 is success, 137 was killed (often: out of memory), 143 was asked to stop.",
-        [at_end(f"sum by (exit_code) (cloud_task_instance_exits{{{ONE_TASK}}})", "{{exit_code}}")],
+        [at_end(EXITS, "{{exit_code}}")],
     )
     panel = panel.decimals(0).no_value("none ended, or not told").thresholds(palette.steps(palette.BAD))
     return panel.override_by_name("0", palette.fixed(palette.GOOD))
@@ -251,6 +260,6 @@ def exits_in_time() -> Graph:
     panel = panels.areas(
         "Exit codes in time",
         "When instances ended with which code. All of one code at one time: one cause, look at what they share.",
-        [over_time(f"sum by (exit_code) (cloud_task_instance_exits{{{ONE_TASK}}})", "exit {{exit_code}}")],
+        [over_time(EXITS, "exit {{exit_code}}")],
     )
     return panel.decimals(0).no_value("none ended, or not told").override_by_name("exit 0", palette.fixed(palette.GOOD))

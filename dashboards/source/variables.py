@@ -21,12 +21,16 @@ def data_source() -> DatasourceVariable:
 
 
 def several(name: str, label: str, query: str) -> QueryVariable:
-    """A variable of which several values, or all, can be chosen."""
+    """A variable of which several values, or all, can be chosen; all is whatever there is, now or later."""
+    return listed(name, label, query).all_value(".*")
+
+
+def listed(name: str, label: str, query: str) -> QueryVariable:
+    """A variable of which several values, or all that it lists, can be chosen."""
     return (
         values(name, label, query)
         .multi(True)
         .include_all(True)
-        .all_value(".*")
         .current(VariableOption(selected=True, text=["All"], value=["$__all"]))
     )
 
@@ -58,11 +62,14 @@ def of_tasks() -> list[QueryVariable]:
 
 
 def of_exporters() -> list[QueryVariable]:
-    """The scrape's own labels, then provider and account."""
+    """The scrape's own labels, then provider and account.
+
+    All jobs are those of exporters: `up` and `process_…` are there for whatever else Prometheus scrapes, too.
+    """
     polls = "cloud_task_exporter_polls_total"
     scraped = 'job=~"$job",instance=~"$instance"'
     return [
-        several("job", "Job", "label_values(cloud_task_exporter_build_info, job)"),
+        listed("job", "Job", "label_values(cloud_task_exporter_build_info, job)"),
         several("instance", "Instance", 'label_values(cloud_task_exporter_build_info{job=~"$job"}, instance)'),
         several("provider", "Provider", f"label_values({polls}{{{scraped}}}, provider)"),
         several("account", "Account", f'label_values({polls}{{{scraped},provider=~"$provider"}}, account)'),

@@ -12,6 +12,7 @@ from exporter import ROOT, reference
 from grafana import Board
 from pictures import draw
 from prometheus import JOB, Alertmanager, Prometheus, Webhook
+from templating import Several, choose
 from watch import Watch
 
 BOARDS = sorted((ROOT / "dashboards").glob("*.json"))
@@ -114,6 +115,12 @@ def came_and_went(webhook, name="CloudTaskFailed"):
         elif labels in firing:
             return firing[labels], alert
     return None
+
+
+def test_all_jobs_are_those_of_exporters():
+    """Prometheus scrapes other jobs, too, and each of them has `up` and `process_cpu_seconds_total`."""
+    jobs = [one for path in BOARDS for one in Board(path).variables() if one["name"] == "job"]
+    assert [choose(one, [JOB]) for one in jobs] == [Several((JOB,))]
 
 
 @by_board

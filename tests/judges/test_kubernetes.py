@@ -133,6 +133,14 @@ def test_the_job_is_the_one_alerts_go_by():
     assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == JOB
 
 
+def test_series_outlive_a_pod():
+    """The operator would have the address and the name of the pod in them."""
+    (endpoint,) = one("ServiceMonitor")["spec"]["endpoints"]
+    fixed, dropped = endpoint["relabelings"]
+    assert fixed == {"targetLabel": "instance", "replacement": one("Deployment")["metadata"]["name"]}
+    assert dropped == {"action": "labeldrop", "regex": "pod"}
+
+
 def test_services_and_pods_find_each_other():
     service, monitor, deployment = one("Service"), one("ServiceMonitor"), one("Deployment")
     assert deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == NAME
