@@ -163,7 +163,7 @@ def failing() -> Table:
     ]
     return tables.rows_of(
         "Failing now",
-        "Tasks whose last run failed; the longest ago on top. The id leads to the task: its exit codes say why.",
+        "Tasks whose last run failed; the latest on top. The id leads to the task: its exit codes say why.",
         [
             rows(queries.with_facts(failed)),
             rows(f"({ended}) and on ({TASK}) {failed}"),
@@ -173,6 +173,7 @@ def failing() -> Table:
         columns,
         "Failed since",
         "none failing",
+        descending=False,
     )
 
 
