@@ -170,6 +170,10 @@ families! { OWN: "Families about the exporter itself.";
         "Polls of tasks that failed, by reason.");
     POLL_PANICS = counter("cloud_task_exporter_poll_panics_total", &["provider", "account"],
         "Polls of tasks, and readings of lists of tasks, that ended by a bug; of the polls, each is a failure, reason decode, too.");
+    DISCOVERIES = counter("cloud_task_exporter_discoveries_total", &["provider", "account"],
+        "Readings of lists of tasks.");
+    DISCOVERY_FAILURES = counter("cloud_task_exporter_discovery_failures_total", &["provider", "account", "reason"],
+        "Readings of lists of tasks that failed, by reason.");
     API_REQUESTS = counter("cloud_task_exporter_api_requests_total", &["provider", "account", "api", "code"],
         "Requests to the API of a cloud, by its answer: ok, or the error code.");
     API_REQUEST_DURATION = histogram("cloud_task_exporter_api_request_duration_seconds", &["provider", "api"],

@@ -28,6 +28,8 @@ pub struct Own {
     polls: IntCounterVec,
     poll_failures: IntCounterVec,
     poll_panics: IntCounterVec,
+    discoveries: IntCounterVec,
+    discovery_failures: IntCounterVec,
     requests: IntCounterVec,
     /// By provider and API.
     request_duration: Mutex<BTreeMap<[&'static str; 2], Histogram>>,
@@ -61,6 +63,8 @@ impl Own {
             polls: counters(&registry, &catalogue::POLLS)?,
             poll_failures: counters(&registry, &catalogue::POLL_FAILURES)?,
             poll_panics: counters(&registry, &catalogue::POLL_PANICS)?,
+            discoveries: counters(&registry, &catalogue::DISCOVERIES)?,
+            discovery_failures: counters(&registry, &catalogue::DISCOVERY_FAILURES)?,
             requests: counters(&registry, &catalogue::API_REQUESTS)?,
             request_duration: Mutex::default(),
             throttled: counters(&registry, &catalogue::API_THROTTLED)?,
@@ -134,8 +138,10 @@ impl Own {
         let [provider, name] = labels(account);
         self.polls.with_label_values(&[provider, name]);
         self.poll_panics.with_label_values(&[provider, name]);
+        self.discoveries.with_label_values(&[provider, name]);
         for reason in Reason::ALL {
             self.poll_failures.with_label_values(&[provider, name, reason.as_str()]);
+            self.discovery_failures.with_label_values(&[provider, name, reason.as_str()]);
         }
         self.unknown_states.with_label_values(&[provider]);
         self.lag.with_label_values(&[provider, name]);
@@ -146,6 +152,8 @@ impl Own {
         forget(&self.polls, account);
         forget(&self.poll_failures, account);
         forget(&self.poll_panics, account);
+        forget(&self.discoveries, account);
+        forget(&self.discovery_failures, account);
         forget(&self.requests, account);
         forget(&self.throttled, account);
         forget(&self.waited, account);
@@ -246,6 +254,14 @@ impl Observe for Own {
         self.polls.with_label_values(&[provider, name]).inc();
         if let Some(reason) = failure {
             self.poll_failures.with_label_values(&[provider, name, reason.as_str()]).inc();
+        }
+    }
+
+    fn listed(&self, account: &AccountKey, failure: Option<Reason>) {
+        let [provider, name] = labels(account);
+        self.discoveries.with_label_values(&[provider, name]).inc();
+        if let Some(reason) = failure {
+            self.discovery_failures.with_label_values(&[provider, name, reason.as_str()]).inc();
         }
     }
 

@@ -20,6 +20,8 @@ pub trait Observe: Send + Sync + fmt::Debug {
     fn credentials_expire(&self, account: &AccountKey, at: Option<jiff::Timestamp>);
     /// A poll ended: well, or for this reason.
     fn polled(&self, account: &AccountKey, failure: Option<Reason>);
+    /// A reading of a list of tasks ended: well, or for this reason.
+    fn listed(&self, account: &AccountKey, failure: Option<Reason>);
     /// A poll, or a reading of a list of tasks, ended by a bug of ours.
     fn panicked(&self, account: &AccountKey);
     /// A cloud used so many words nobody has mapped.

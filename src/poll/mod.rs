@@ -217,6 +217,7 @@ impl Loop {
     fn take_in_list(&mut self, number: usize, result: Result<Vec<Box<str>>, Error>) {
         let now = clock::now();
         let failure = result.as_ref().err().map(failure_of);
+        self.observe.listed(&self.account, failure.as_ref().map(|failure| failure.reason));
         self.journal.listed(failure.as_ref());
         self.store.record_list(&self.account, failure, now);
         let Some(listed) = result.ok().and_then(|list| self.roster.list(number, list, now)) else { return };

@@ -45,6 +45,7 @@ impl Observe for Notes {
     fn credentials_expire(&self, _: &AccountKey, _: Option<Timestamp>) {}
     fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
     fn panicked(&self, _: &AccountKey) {}
+    fn listed(&self, _: &AccountKey, _: Option<Reason>) {}
     fn unknown_states(&self, _: &AccountKey, _: u64) {}
 }
 

@@ -252,6 +252,10 @@ async fn a_panic_ends_that_poll_only_and_is_a_failure_that_is_counted() {
     assert_eq!(count("cloud_task_exporter_poll_panics_total{"), bugs + lists);
     assert_eq!(count("cloud_task_exporter_polls_total{"), cloud.asked("bug").len() + cloud.asked("well").len());
     assert!(text.contains(&format!("reason=\"decode\"}} {bugs}\n")), "{text}");
+    assert_eq!(count("cloud_task_exporter_discoveries_total{"), lists);
+    let unread =
+        format!("discovery_failures_total{{account=\"prod\",provider=\"tencent\",reason=\"decode\"}} {lists}\n");
+    assert!(text.contains(&unread), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -250,6 +250,7 @@ impl Observe for Notes {
     }
     fn polled(&self, _: &AccountKey, _: Option<Reason>) {}
     fn panicked(&self, _: &AccountKey) {}
+    fn listed(&self, _: &AccountKey, _: Option<Reason>) {}
     fn unknown_states(&self, _: &AccountKey, _: u64) {}
 }
 
