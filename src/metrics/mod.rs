@@ -4,6 +4,7 @@
 
 mod body;
 pub mod catalogue;
+mod codes;
 mod families;
 mod fleet;
 mod format;

@@ -5,6 +5,7 @@
 
 use super::Format;
 use super::catalogue::{self, Family, Kind};
+use super::codes::Codes;
 use super::families::Families;
 use super::sample::{Samples, Value};
 use crate::model::{AccountKey, Histogram, Observe, Reason};
@@ -12,14 +13,9 @@ use jiff::Timestamp;
 use prometheus::core::{Atomic, Collector, GenericGaugeVec, MetricVec, MetricVecBuilder};
 use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{CounterVec, DEFAULT_BUCKETS, Gauge, GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-/// How many different codes of one provider are told apart.
-const MAX_CODES: usize = 50;
-/// The longest code, in bytes; no documented one comes near.
-const MAX_CODE: usize = 128;
 
 /// The exporter's own metrics.
 #[derive(Debug)]
@@ -48,7 +44,7 @@ pub struct Own {
     state_written: GaugeVec,
     state_write_failures: IntCounterVec,
     build_info: GaugeVec,
-    codes: Mutex<HashMap<&'static str, BTreeSet<Box<str>>>>,
+    codes: Codes,
 }
 
 impl Own {
@@ -82,7 +78,7 @@ impl Own {
             state_written: gauges(&registry, &catalogue::STATE_WRITTEN)?,
             state_write_failures: counters(&registry, &catalogue::STATE_WRITE_FAILURES)?,
             build_info: gauges(&registry, &catalogue::BUILD_INFO)?,
-            codes: Mutex::default(),
+            codes: Codes::default(),
             registry,
         };
         Ok(registered)
@@ -182,30 +178,12 @@ impl Own {
             }
         });
     }
-
-    /// The code itself, or `other` once a provider has shown too many. A label value is cut when it is written: a code that
-    /// would be is none of a vendor's, and two of them must not become one series twice.
-    fn bounded<'a>(&self, provider: &'static str, code: &'a str) -> &'a str {
-        if code.len() > MAX_CODE || code.contains(char::is_control) {
-            return "other";
-        }
-        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = codes.entry(provider).or_default();
-        if known.contains(code) {
-            return code;
-        }
-        if known.len() >= MAX_CODES {
-            return "other";
-        }
-        known.insert(code.into());
-        code
-    }
 }
 
 impl Observe for Own {
     fn request(&self, account: &AccountKey, api: &'static str, code: &str, took: Duration) {
         let [provider, name] = labels(account);
-        let code = self.bounded(provider_name(account), code);
+        let code = self.codes.bounded(provider_name(account), code);
         self.requests.with_label_values(&[provider, name, api, code]).inc();
         let mut durations = self.request_duration.lock().unwrap_or_else(PoisonError::into_inner);
         // Requests take milliseconds to seconds: the convention's buckets for requests, not those of tasks.
