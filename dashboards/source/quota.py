@@ -29,28 +29,30 @@ def quota_asked() -> str:
     return f"{DEMAND} / on ({API}) ({QUOTA} > 0)"
 
 
+def against_quota(title: str, description: str, part: str) -> Graph:
+    """A part of the quota by account and API, with its limits."""
+    panel = panels.lines(title, description, [over_time(part, BY_API)], "percentunit")
+    return panels.with_table_legend(panels.with_limits(panel, palette.none_is_good(0.8, 1)), "lastNotNull", "max")
+
+
 def quota_use() -> Graph:
     """Requests against the quota."""
-    panel = panels.lines(
+    return against_quota(
         "Quota used",
         "Requests made as a part of those allowed, by account and API. A line at the top: polls wait; see "
         "Waiting for quota.",
-        [over_time(quota_used(), BY_API)],
-        "percentunit",
+        quota_used(),
     )
-    return panels.with_table_legend(panels.with_limits(panel, palette.none_is_good(0.8, 1)), "lastNotNull", "max")
 
 
 def demand() -> Graph:
     """What the intervals ask for against the quota."""
-    panel = panels.lines(
+    return against_quota(
         "Quota asked for",
         "Requests that tasks and their intervals ask for, as a part of those allowed. Above 100 % no waiting "
         "helps: longer intervals, fewer tasks or more quota do.",
-        [over_time(quota_asked(), BY_API)],
-        "percentunit",
+        quota_asked(),
     )
-    return panels.with_table_legend(panels.with_limits(panel, palette.none_is_good(0.8, 1)), "lastNotNull", "max")
 
 
 def throttled() -> Graph:
